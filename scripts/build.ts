@@ -1,0 +1,81 @@
+// Builds dist/: the library with tsc, file by file, and the command as one bundle.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { build, type Metafile, type Plugin } from 'esbuild';
+
+process.chdir(join(import.meta.dirname, '..'));
+
+const commandSource = 'src/command';
+const commandOutput = 'dist/command';
+
+/**
+ * Leaves the library itself out of the command's bundle, so that the command runs the same built files as everyone else.
+ * src/command and dist/command lie equally deep, hence one relative path is right in both.
+ */
+const keepLibraryExternal: Plugin = {
+  name: 'keep-library-external',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^\.\.?\// }, (imported) => {
+      const root = resolve(commandSource);
+      // Imports inside third-party packages are bundled.
+      if (relative(root, imported.importer).startsWith('..')) return undefined;
+      const path = relative(root, resolve(imported.resolveDir, imported.path));
+      if (!path.startsWith('..')) return undefined;
+      return { path: path.replace(/\.ts$/, '.js'), external: true };
+    });
+  },
+};
+
+/** The folders of the third-party packages that a bundle holds. */
+function bundledPackages(metafile: Metafile): string[] {
+  const folders = new Set<string>();
+  for (const input of Object.keys(metafile.inputs)) {
+    const folder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
+    if (folder !== undefined) folders.add(folder);
+  }
+  return [...folders].toSorted();
+}
+
+/** Name, version and licence text of a package; its licence asks for the text to go with every copy. */
+function licenceOf(folder: string): string {
+  const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, string>;
+  const files = readdirSync(folder).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file));
+  if (!files.some((file) => !/^notice/i.test(file))) throw new Error(`No licence text in ${folder}`);
+  const texts = files.map((file) => readFileSync(join(folder, file), 'utf8').trim());
+  return [`${name} ${version}`, ...texts].join('\n\n');
+}
+
+async function buildCommand(): Promise<void> {
+  const { metafile } = await build({
+    entryPoints: [join(commandSource, 'ipcm.ts')],
+    outdir: commandOutput,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.19',
+    metafile: true,
+    logLevel: 'warning',
+    plugins: [keepLibraryExternal],
+    banner: {
+      // Bundled CommonJS packages call require() for Node's own modules.
+      js: [
+        '#!/usr/bin/env node',
+        "import { createRequire as __createRequire } from 'node:module';",
+        'const require = __createRequire(import.meta.url);',
+      ].join('\n'),
+    },
+  });
+  chmodSync(join(commandOutput, 'ipcm.js'), 0o755);
+
+  const licences = bundledPackages(metafile).map(licenceOf);
+  const introduction = 'ipcm.js contains these packages:';
+  const text = [introduction, ...licences].join(`\n\n${'-'.repeat(80)}\n\n`);
+  writeFileSync(join(commandOutput, 'THIRD-PARTY-LICENSES.txt'), `${text}\n`);
+}
+
+rmSync('dist', { recursive: true, force: true });
+const { status } = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+if (status !== 0) process.exit(1);
+if (existsSync(join(commandSource, 'ipcm.ts'))) await buildCommand();
+else console.log(`Notice: there is no ${commandSource}/ipcm.ts, so dist/ has no command.`);

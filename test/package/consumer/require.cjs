@@ -1,0 +1,6 @@
+const assert = require('node:assert/strict');
+
+for (const specifier of process.argv.slice(2)) {
+  const names = Object.keys(require(specifier));
+  assert.notEqual(names.length, 0, `${specifier} exports nothing`);
+}
