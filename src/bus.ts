@@ -1,0 +1,215 @@
+/** The way in: spawn a store, connect to one, and the defaults of this process. */
+import type { Client } from './client/client.ts';
+import { connectClient } from './client/connect.ts';
+import { resolveClientOptions, type ClientOptions } from './client/options.ts';
+import { IpcError, quote } from './errors.ts';
+import { ownIdentity } from './liveness/identity.ts';
+import type { Protocol } from './protocol/protocol.ts';
+import { resolveProtocol, standardProtocols } from './protocols/resolve.ts';
+import { defaultSerializerName, resolveSerializer } from './serializers/resolve.ts';
+import type { Serializer, SerializerSpec } from './serializers/serializer.ts';
+import { constants } from 'node:os';
+import { parseInfo, type ConnectionInfo } from './spawn/connection-info.ts';
+import { Spawn } from './spawn/spawn.ts';
+
+/** A serializer by name, as `[name, key, value, …]` or `[name, options]`, or the object itself. */
+export type SerializerInput = SerializerSpec | Serializer;
+
+/** Options of {@link ipcmSpawn}; those of a client become the defaults of `Spawn.connect`. */
+export interface SpawnOptions extends ClientOptions {
+  /** The protocol, by name or as an object. */
+  readonly protocol?: string | Protocol | undefined;
+  /** Protocols to try in order; the first viable one is used. */
+  readonly protocols?: readonly (string | Protocol)[] | undefined;
+  /** The serializer. Default: `ipcmDefaultSerializer()`. */
+  readonly serializer?: SerializerInput | undefined;
+  /** Where to make the store (a directory, a file, a data source name). Default: a private temporary place. */
+  readonly route?: string | undefined;
+  /** Remove the store when the object is disposed of and when this process ends. Default true. */
+  readonly guard?: boolean | undefined;
+  /** Signal to send to every client's process at shutdown, such as `SIGTERM` or `TERM`. Default: none. */
+  readonly signal?: string | undefined;
+  /** Compare messages sent and read at shutdown. Default true. */
+  readonly sanityCheck?: boolean | undefined;
+  /** Shut down when SIGINT, SIGTERM or SIGHUP comes. Default false: no handler is installed. */
+  readonly handleSignals?: boolean | undefined;
+  /** Tell on stderr, or to the function, how a shutdown goes. Default false. */
+  readonly debug?: boolean | ((line: string) => void) | undefined;
+}
+
+/** Options of {@link ipcmConnect} and {@link ipcmReconnect}. */
+export interface ConnectOptions extends ClientOptions {
+  /** The protocol object, where the info names one that this process cannot import. */
+  readonly protocol?: Protocol | undefined;
+  /** The serializer object, likewise. */
+  readonly serializer?: Serializer | undefined;
+}
+
+/** Connection info as a string, as an array, or the `Spawn` itself. */
+export type InfoInput = string | ConnectionInfo | Spawn;
+
+interface Defaults {
+  protocol: string | Protocol | undefined;
+  protocolList: readonly (string | Protocol)[];
+  serializer: SerializerInput | undefined;
+}
+
+const defaults: Defaults = { protocol: undefined, protocolList: standardProtocols, serializer: undefined };
+
+/** Gets, or with an argument sets, this process's default protocol. Undefined until set. */
+export function ipcmDefaultProtocol(protocol?: string | Protocol): string | Protocol | undefined {
+  if (protocol !== undefined) defaults.protocol = protocol;
+  return defaults.protocol;
+}
+
+/** Gets, or with an argument sets, the protocols that are tried in order when none is named. */
+export function ipcmDefaultProtocolList(list?: readonly (string | Protocol)[]): readonly (string | Protocol)[] {
+  if (list !== undefined) defaults.protocolList = [...list];
+  return defaults.protocolList;
+}
+
+/**
+ * Gets, or with an argument sets, this process's default serializer: `JSON::Zstd` where the runtime has zstd (Node 22.15
+ * and later), else `JSON`. Takes what the option `serializer` takes, and the flat form `('JSON::Zstd', 'level', 9)`.
+ */
+export function ipcmDefaultSerializer(serializer?: SerializerInput, ...args: unknown[]): SerializerInput {
+  if (serializer !== undefined) {
+    defaults.serializer = args.length > 0 && typeof serializer === 'string' ? [serializer, ...args] : serializer;
+  }
+  return defaults.serializer ?? defaultSerializerName();
+}
+
+/**
+ * Initialises a store. Without a protocol the first viable one of the default list is picked.
+ *
+ * Rejects with `IPCM_UNKNOWN_PROTOCOL`, `IPCM_UNKNOWN_SERIALIZER`, `IPCM_NOT_VIABLE`, `IPCM_INVALID_OPTION`,
+ * `IPCM_ROUTE_INVALID`, `IPCM_ROUTE_UNSAFE`, `IPCM_STORE_FULL`, `IPCM_STORE_FAILED`.
+ */
+export async function ipcmSpawn(options: SpawnOptions = {}): Promise<Spawn> {
+  const { maxMessageBytes, protocolOptions } = resolveClientOptions('ipcmSpawn', options);
+  const signal = signalName(options.signal);
+  const serializer = await resolveSerializer(options.serializer ?? ipcmDefaultSerializer());
+  const protocol = await pickProtocol(options);
+  const guard = options.guard ?? true;
+  const store = await protocol.create({
+    route: options.route,
+    owner: ownIdentity(),
+    guard,
+    serializer,
+    limits: { maxMessageBytes },
+    protocolOptions,
+  });
+  const { debug } = options;
+  return new Spawn({
+    protocol,
+    serializer,
+    store,
+    guard,
+    signal,
+    sanityCheck: options.sanityCheck ?? true,
+    handleSignals: options.handleSignals ?? false,
+    clientOptions: clientOptionsOf(options),
+    debug: typeof debug === 'function' ? debug : debug === true ? tellStderr : () => undefined,
+  });
+}
+
+/**
+ * Connects to a store under a name that nobody holds. What a dead client of that name left is removed first, or taken
+ * over with `{ack: true}`.
+ *
+ * Rejects with `IPCM_NAME_TAKEN`, `IPCM_INVALID_NAME`, `IPCM_INVALID_INFO`, `IPCM_STORE_MISSING`, `IPCM_ROUTE_UNSAFE`,
+ * `IPCM_UNKNOWN_PROTOCOL`, `IPCM_UNKNOWN_SERIALIZER`, `IPCM_NOT_VIABLE`, `IPCM_NOT_SUPPORTED`, `IPCM_INVALID_OPTION`.
+ */
+export function ipcmConnect(name: string, info: InfoInput, options: ConnectOptions = {}): Promise<Client> {
+  return connect('connect', name, info, options);
+}
+
+/**
+ * Connects under a name that was suspended, or whose process died, and gets what was sent meanwhile.
+ *
+ * Rejects as {@link ipcmConnect}, and with `IPCM_NO_SUCH_CLIENT` when there is nothing to come back to.
+ */
+export function ipcmReconnect(name: string, info: InfoInput, options: ConnectOptions = {}): Promise<Client> {
+  return connect('reconnect', name, info, options);
+}
+
+async function connect(
+  mode: 'connect' | 'reconnect',
+  name: string,
+  info: InfoInput,
+  options: ConnectOptions,
+): Promise<Client> {
+  const call = mode === 'connect' ? 'ipcmConnect' : 'ipcmReconnect';
+  const [protocolName, serializerSpec, route] = parseInfo(call, info);
+  const protocol = await resolveProtocol(options.protocol ?? protocolName);
+  const reason = await protocol.unviable();
+  if (reason !== undefined) throw notViable(protocol, reason);
+  const serializer = await resolveSerializer(options.serializer ?? serializerSpec);
+  return connectClient(mode, name, { protocol, serializer, route }, clientOptionsOf(options));
+}
+
+async function pickProtocol(options: SpawnOptions): Promise<Protocol> {
+  const single = options.protocol ?? (options.protocols === undefined ? defaults.protocol : undefined);
+  if (single !== undefined) {
+    const protocol = await resolveProtocol(single);
+    const reason = await protocol.unviable();
+    if (reason !== undefined) throw notViable(protocol, reason);
+    return protocol;
+  }
+  const reasons: string[] = [];
+  for (const candidate of options.protocols ?? defaults.protocolList) {
+    const protocol = await resolveProtocol(candidate);
+    const reason = await protocol.unviable();
+    if (reason === undefined) return protocol;
+    reasons.push(`${protocol.name}: ${reason}`);
+  }
+  throw new IpcError(
+    'IPCM_NOT_VIABLE',
+    `ipcmSpawn: no protocol is viable here (${reasons.join('; ') || 'the list is empty'})`,
+  );
+}
+
+function tellStderr(line: string): void {
+  process.stderr.write(`ipcm: ${line}\n`);
+}
+
+function notViable(protocol: Protocol, reason: string): IpcError {
+  return new IpcError('IPCM_NOT_VIABLE', `${protocol.name} is not viable here: ${reason}`, { protocol: protocol.name });
+}
+
+function signalName(signal: string | undefined): NodeJS.Signals | undefined {
+  if (signal === undefined) return undefined;
+  const full = signal.startsWith('SIG') ? signal : `SIG${signal}`;
+  if (Object.hasOwn(constants.signals, full)) return full as NodeJS.Signals;
+  throw new IpcError('IPCM_INVALID_OPTION', `ipcmSpawn: there is no signal ${quote(signal)}`);
+}
+
+function clientOptionsOf(options: ClientOptions): ClientOptions {
+  const { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, protocolOptions } = options;
+  return { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, protocolOptions };
+}
+
+/** The manual's `ipcm`: spawn, connect and reconnect, and the defaults as properties, without importing each by name. */
+export const ipcm = {
+  spawn: ipcmSpawn,
+  connect: ipcmConnect,
+  reconnect: ipcmReconnect,
+  get defaultProtocol(): string | Protocol | undefined {
+    return defaults.protocol;
+  },
+  set defaultProtocol(protocol: string | Protocol | undefined) {
+    defaults.protocol = protocol;
+  },
+  get defaultProtocolList(): readonly (string | Protocol)[] {
+    return defaults.protocolList;
+  },
+  set defaultProtocolList(list: readonly (string | Protocol)[]) {
+    defaults.protocolList = [...list];
+  },
+  get defaultSerializer(): SerializerInput {
+    return ipcmDefaultSerializer();
+  },
+  set defaultSerializer(serializer: SerializerInput | undefined) {
+    defaults.serializer = serializer;
+  },
+};

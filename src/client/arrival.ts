@@ -1,0 +1,108 @@
+/**
+ * How a reader waits: for a hint, for the slow look that makes up for a lost one, for its deadline or its signal.
+ *
+ * A hint that comes while nobody waits is remembered, so that none is lost between a look that found nothing and the
+ * wait that follows it. While somebody waits a timer holds the process; an idle client does not.
+ */
+
+/** How a wait may end early. */
+export interface WaitOptions {
+  /** Milliseconds to wait at most; for ever if left out. */
+  readonly timeout?: number | undefined;
+  /** Ends the wait with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Milliseconds between looks without a hint. */
+const lookAgain = 250;
+
+interface Waiter {
+  wake(): void;
+}
+
+/** Hints about one source, and those who wait for them. */
+export class Arrival {
+  readonly #watch: (wake: () => void) => () => void;
+  readonly #waiters = new Set<Waiter>();
+  #stop: (() => void) | undefined;
+  #hinted = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(watch: (wake: () => void) => () => void) {
+    this.#watch = watch;
+  }
+
+  /** Number of callers that wait now. */
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
+  /** Starts to listen for hints; to be called before the first look of a caller who will wait. */
+  listen(): void {
+    this.#stop ??= this.#watch(() => this.wake());
+  }
+
+  /** To be called before each look: what is hinted from here on is news. */
+  looking(): void {
+    this.#hinted = false;
+  }
+
+  /** Wakes everybody who waits, or the next one to come. */
+  wake(): void {
+    this.#hinted = true;
+    for (const waiter of this.#waiters) waiter.wake();
+  }
+
+  /** Stops listening, for good. */
+  close(): void {
+    this.#stop?.();
+    this.#stop = () => undefined;
+    clearInterval(this.#timer);
+    this.wake();
+  }
+
+  /** Resolves to true when it is worth looking again, to false at the deadline (of `deadlineOf`). */
+  wait(deadline: number, signal: AbortSignal | undefined): Promise<boolean> {
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
+    if (this.#hinted) return Promise.resolve(true);
+    const left = deadline - performance.now();
+    if (left <= 0) return Promise.resolve(false);
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        this.#waiters.delete(waiter);
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+        if (this.#waiters.size === 0) this.#timer?.unref();
+      };
+      const abort = (): void => {
+        end();
+        reject(signal?.reason as Error);
+      };
+      const waiter = {
+        wake: () => {
+          end();
+          resolve(true);
+        },
+      };
+      const expire = (): void => {
+        end();
+        resolve(false);
+      };
+      // Node cuts a longer timer to one millisecond; the loop around comes back here anyway.
+      const timer = left < 2 ** 31 ? setTimeout(expire, left) : undefined;
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#waiters.add(waiter);
+      this.#timer ??= setInterval(() => this.wake(), lookAgain);
+      this.#timer.ref();
+    });
+  }
+}
+
+/** The moment, on `performance.now()`'s clock, at which a timeout in milliseconds is over. */
+export function deadlineOf(timeout: number | undefined): number {
+  if (timeout === undefined) return Number.POSITIVE_INFINITY;
+  if (typeof timeout !== 'number' || Number.isNaN(timeout)) {
+    throw new TypeError(`timeout is a number of milliseconds, not ${String(timeout)}`);
+  }
+  return performance.now() + timeout;
+}

@@ -1,0 +1,64 @@
+/** Makes a connected client on an open store. */
+import { IpcError, warn } from '../errors.ts';
+import { ownIdentity } from '../liveness/identity.ts';
+import type { Protocol, Reaped } from '../protocol/protocol.ts';
+import { emptyStats } from '../protocol/stats.ts';
+import type { Serializer } from '../serializers/serializer.ts';
+import { Client } from './client.ts';
+import { checkName, resolveClientOptions, type ClientOptions } from './options.ts';
+
+/** What a client is connected to. */
+export interface Target {
+  readonly protocol: Protocol;
+  readonly serializer: Serializer;
+  readonly route: string;
+}
+
+/** Opens the store and takes the name. Rejects as `ipcmConnect` and `ipcmReconnect` document. */
+export async function connectClient(
+  mode: 'connect' | 'reconnect',
+  name: string,
+  { protocol, serializer, route }: Target,
+  options: ClientOptions,
+): Promise<Client> {
+  checkName(mode, name);
+  const resolved = resolveClientOptions(mode, options);
+  if (resolved.ack && !protocol.capabilities.acknowledge) {
+    throw new IpcError(
+      'IPCM_NOT_SUPPORTED',
+      `${mode} "${name}": ${protocol.name} cannot read with acknowledgement ({ack: true})`,
+      {
+        client: name,
+        protocol: protocol.name,
+      },
+    );
+  }
+  if (mode === 'reconnect' && !protocol.capabilities.suspend) {
+    throw new IpcError(
+      'IPCM_NOT_SUPPORTED',
+      `reconnect "${name}": clients of ${protocol.name} cannot suspend; use connect`,
+      {
+        client: name,
+        protocol: protocol.name,
+      },
+    );
+  }
+  const { maxMessageBytes, protocolOptions } = resolved;
+  const store = await protocol.open(route, { serializer, limits: { maxMessageBytes }, protocolOptions });
+  let client: Client | undefined;
+  // Before the client exists nobody can listen to it.
+  const report = {
+    rejected: (error: IpcError) => (client === undefined ? warn(error) : client.onRejected(error)),
+    reaped: (peer: Reaped) => client?.onReaped(peer),
+  };
+  try {
+    const request = { name, mode, identity: ownIdentity(), acknowledge: resolved.ack, report };
+    const connection = await store.connect(request);
+    const stats = (await connection.readStats()) ?? emptyStats();
+    client = new Client({ id: name, protocol, serializer, store, connection, options: resolved, stats });
+    return client;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}

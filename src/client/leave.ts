@@ -1,0 +1,121 @@
+/** How a client leaves: drain, seal, account for what is unread, write the counts, give up or keep the name. */
+import { IpcError } from '../errors.ts';
+import type { Message } from '../message/message.ts';
+import type { Connection } from '../protocol/protocol.ts';
+import { count, type Stats } from '../protocol/stats.ts';
+import type { Inbox } from './inbox.ts';
+import type { ResolvedClientOptions } from './options.ts';
+import type { Sender } from './sender.ts';
+
+/** What leaving needs of the client. */
+export interface LeavePort {
+  readonly id: string;
+  readonly connection: Connection;
+  readonly options: ResolvedClientOptions;
+  readonly stats: Stats;
+  readonly sender: Sender;
+  readonly inbox: Inbox;
+}
+
+/** How it leaves. */
+export interface LeaveOptions {
+  readonly suspend?: boolean | undefined;
+  /** Deadline of a suspension, epoch seconds. */
+  readonly expiresAt?: number | undefined;
+  readonly handler?: ((messages: Message[]) => void | Promise<void>) | undefined;
+}
+
+/** As many unread messages an error lists; more are only counted. */
+const listed = 100;
+const slice = { messages: 256, bytes: 16 * 1024 * 1024 };
+
+/** Leaves, whatever goes wrong on the way; what went wrong is thrown at the end. */
+export async function leave(port: LeavePort, options: LeaveOptions): Promise<void> {
+  const failures: Error[] = [];
+  const step = async (work: () => void | Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      failures.push(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+  await step(() => drain(port));
+  if (options.suspend === true) {
+    await step(() => keep(port));
+    await step(async () => port.connection.writeStats(port.stats));
+    await step(async () => port.connection.suspend(options.expiresAt));
+  } else {
+    await step(async () => port.connection.seal());
+    await step(() => account(port, options.handler));
+    await step(async () => port.connection.writeStats(port.stats));
+    await step(async () => port.connection.disconnect());
+  }
+  const [first, ...more] = failures;
+  if (first === undefined) return;
+  if (more.length === 0) throw first;
+  throw new AggregateError(failures, `client "${port.id}" left, and ${failures.length} things went wrong on the way`);
+}
+
+async function drain({ id, sender, options }: LeavePort): Promise<void> {
+  if (await sender.drain({ timeout: options.drainTimeout })) return;
+  const left = sender.abandon((peer, messages) => undelivered(id, [peer], messages));
+  const messages = [...left.values()].reduce((sum, number) => sum + number, 0);
+  throw undelivered(id, [...left.keys()], messages);
+}
+
+function undelivered(client: string, peers: readonly string[], messages: number): IpcError {
+  const to = peers.map((peer) => `"${peer}"`).join(', ');
+  return new IpcError(
+    'IPCM_UNDELIVERED',
+    `client "${client}" left with ${messages} messages for ${to} unsent: no room there before the deadline (drainTimeout)`,
+    { client, details: { peers, messages } },
+  );
+}
+
+/** Before a suspension: what was read and not handed out goes back into the store. */
+async function keep(port: LeavePort): Promise<void> {
+  if (port.options.ack) return;
+  const buffered: Message[] = [];
+  for (let message = port.inbox.next(); message !== undefined; message = port.inbox.next()) buffered.push(message);
+  if (buffered.length > 0)
+    await port.connection.requeue(buffered.map((message) => port.sender.encode('suspend', message)));
+}
+
+/** Before a disconnect: everything unread goes to the handler, or is counted and named. */
+async function account(port: LeavePort, handler: LeaveOptions['handler']): Promise<void> {
+  if (port.options.ack) await giveBack(port);
+  const unread: Message[] = [];
+  let total = 0;
+  for (;;) {
+    const batch = await port.inbox.take(slice);
+    if (batch.length === 0) break;
+    const messages: Message[] = [];
+    for (const message of batch) {
+      if (message.isTerminate || handler !== undefined) count(port.stats.read, message.from, 1);
+      if (!message.isTerminate) messages.push(message);
+    }
+    if (port.options.ack) await port.connection.acknowledge(port.inbox.receipts(batch));
+    if (messages.length === 0) continue;
+    if (handler !== undefined) await handler(messages);
+    total += messages.length;
+    unread.push(...messages.slice(0, listed - unread.length));
+  }
+  if (total === 0 || handler !== undefined) return;
+  const names = unread.slice(0, 5).map(({ id, from }) => `${id} from "${from}"`);
+  throw new IpcError(
+    'IPCM_UNREAD_MESSAGES',
+    `client "${port.id}" disconnected with ${total} unread messages: ${names.join(', ')}${total > 5 ? ', …' : ''}; ` +
+      'read them first, or give disconnect a handler',
+    { client: port.id, details: { total, messages: unread } },
+  );
+}
+
+/** Messages handed out and never acknowledged count as unread: they are put back and read again by `account`. */
+async function giveBack(port: LeavePort): Promise<void> {
+  const buffered = new Set<Message>();
+  for (let message = port.inbox.next(); message !== undefined; message = port.inbox.next()) buffered.add(message);
+  for (const message of port.inbox.outstanding()) {
+    if (!buffered.has(message)) count(port.stats.read, message.from, -1);
+  }
+  await port.connection.release(port.inbox.receipts());
+}

@@ -1,0 +1,111 @@
+/** The receiving half of a client: looks, waits, hands out and counts what it handed out. */
+import { receiving } from '../diagnostics/channels.ts';
+import type { Message } from '../message/message.ts';
+import { count } from '../protocol/stats.ts';
+import type { ReceiveLimit } from '../protocol/protocol.ts';
+import type { Stats } from '../protocol/stats.ts';
+import { Arrival, deadlineOf, type WaitOptions } from './arrival.ts';
+import { Inbox, type InboxPort } from './inbox.ts';
+
+/** How `messages` reads. */
+export interface IterateOptions extends WaitOptions {
+  /** Hand out the terminate message too and go on after it. Default false: it ends the loop. */
+  readonly terminate?: boolean | undefined;
+}
+
+/** What a reader is made of. */
+export interface ReaderParts extends InboxPort {
+  readonly stats: Stats;
+}
+
+/** Bytes that one look at the store may bring. */
+const sliceBytes = 16 * 1024 * 1024;
+/** Messages per look of a loop: few enough that a loop which ends leaves little to put back. */
+const loopSlice: ReceiveLimit = { messages: 256, bytes: sliceBytes };
+
+/** The reader of a client. */
+export class Reader {
+  readonly inbox: Inbox;
+  readonly #parts: ReaderParts;
+  readonly #arrival: Arrival;
+  #loops = 0;
+  #closed = false;
+
+  constructor(parts: ReaderParts) {
+    this.#parts = parts;
+    this.inbox = new Inbox(parts);
+    this.#arrival = new Arrival((wake) => parts.connection.watchInbox(wake));
+  }
+
+  /** True while somebody loops or waits. */
+  get busy(): boolean {
+    return this.#loops > 0 || this.#arrival.waiting > 0;
+  }
+
+  /** What is there; with a timeout or a signal, waits for the first. */
+  async get(messages: number, options: WaitOptions): Promise<Message[]> {
+    const limit = { messages, bytes: sliceBytes };
+    const mayWait = options.timeout !== undefined || options.signal !== undefined;
+    const batch = mayWait ? await this.#await(limit, options) : await this.#look(limit);
+    for (const message of batch) this.#handedOut(message);
+    return batch;
+  }
+
+  /** What comes, until closed, timed out or terminated. */
+  async *loop(options: IterateOptions): AsyncGenerator<Message, void, void> {
+    this.#loops++;
+    try {
+      while (!this.#closed) {
+        options.signal?.throwIfAborted();
+        const message = this.inbox.next() ?? (await this.#first(options));
+        if (message === undefined) return;
+        this.#handedOut(message);
+        if (message.isTerminate && options.terminate !== true) return;
+        yield message;
+      }
+    } finally {
+      this.#loops--;
+    }
+  }
+
+  /** Lets somebody look again who waits. */
+  wake(): void {
+    this.#arrival.wake();
+  }
+
+  /** Ends all loops and waits. */
+  close(): void {
+    this.#closed = true;
+    this.#arrival.close();
+  }
+
+  async #first(options: WaitOptions): Promise<Message | undefined> {
+    const batch = await this.#await(loopSlice, options);
+    const first = batch.shift();
+    this.inbox.putBack(batch);
+    return first;
+  }
+
+  async #look(limit: ReceiveLimit): Promise<Message[]> {
+    this.#arrival.looking();
+    return this.inbox.take(limit);
+  }
+
+  /** Looks until there is something; empty at the timeout and once closed. */
+  async #await(limit: ReceiveLimit, options: WaitOptions): Promise<Message[]> {
+    const deadline = deadlineOf(options.timeout);
+    options.signal?.throwIfAborted();
+    this.#arrival.listen();
+    while (!this.#closed) {
+      const messages = await this.#look(limit);
+      if (messages.length > 0) return messages;
+      if (!(await this.#arrival.wait(deadline, options.signal))) break;
+    }
+    return [];
+  }
+
+  #handedOut(message: Message): void {
+    count(this.#parts.stats.read, message.from, 1);
+    if (receiving.hasSubscribers) receiving.publish({ client: this.#parts.id, message });
+  }
+}

@@ -1,0 +1,284 @@
+/**
+ * An initialised store: its info, its clients, its end.
+ *
+ * A shutdown is terminate (signal first, if one is set), wait, reap, sanity check, removal. Every step is bounded, and one
+ * that fails does not keep the next from being taken; what went wrong is thrown at the end, when nothing is left behind.
+ */
+import { Client } from '../client/client.ts';
+import { connectClient } from '../client/connect.ts';
+import type { ClientOptions } from '../client/options.ts';
+import { waitFor } from '../client/wait-for.ts';
+import type { WaitOptions } from '../client/arrival.ts';
+import { IpcError, isIpcError, quote } from '../errors.ts';
+import type { PeerEntry, Protocol, Reaped, Store } from '../protocol/protocol.ts';
+import type { Serializer } from '../serializers/serializer.ts';
+import { formatInfo } from './connection-info.ts';
+import { guard, release, shutdownOnSignals, type Guarded } from './guard.ts';
+import { assertSane, sanityDelta, type SanityDelta } from './sanity.ts';
+
+/** How a shutdown goes. */
+export interface ShutdownOptions extends WaitOptions {
+  /** Milliseconds to wait for the clients to leave. Default 60,000. */
+  readonly timeout?: number | undefined;
+  /** Compare messages sent and read before the store is removed. Default: as given to `ipcmSpawn`, or true. */
+  readonly sanityCheck?: boolean | undefined;
+}
+
+/** What a shutdown found. */
+export interface ShutdownReport {
+  /** What did not add up; undefined when the sanity check was off or the store was gone already. */
+  readonly delta: SanityDelta | undefined;
+  /** Clients that were still connected when the wait was over. */
+  readonly remaining: readonly PeerEntry[];
+  /** Clients that had died. */
+  readonly reaped: readonly Reaped[];
+  /** What this process's own clients had to say when the shutdown disconnected them, such as messages unread. */
+  readonly clientErrors: readonly unknown[];
+}
+
+/** Parts of a spawn; made by `ipcmSpawn`. */
+export interface SpawnParts {
+  readonly protocol: Protocol;
+  readonly serializer: Serializer;
+  readonly store: Store;
+  readonly guard: boolean;
+  readonly signal: NodeJS.Signals | undefined;
+  readonly sanityCheck: boolean;
+  readonly handleSignals: boolean;
+  readonly clientOptions: ClientOptions;
+  readonly debug: (line: string) => void;
+}
+
+/** Name of the client that the bus itself uses for its shutdown, as in the reference implementation. */
+const controllerName = 'spawn';
+/** Milliseconds that a shutdown waits for clients unless told otherwise. */
+const defaultWait = 60_000;
+
+/** An initialised store. Made by `ipcmSpawn`; its string form is the connection info. */
+export class Spawn implements Guarded {
+  readonly protocol: Protocol;
+  readonly serializer: Serializer;
+  /** Where the store is. */
+  readonly route: string;
+  /** True when the store goes with this object and this process. */
+  readonly guard: boolean;
+  /** Signal sent to every client's process at shutdown. */
+  readonly signal: NodeJS.Signals | undefined;
+  /** The process that made the store. */
+  readonly pid: number = process.pid;
+  /** Whatever should live as long as the store, by name; the bus itself does not look at it. */
+  readonly stash = new Map<string, unknown>();
+  readonly #parts: SpawnParts;
+  readonly #stopSignals: (() => void) | undefined;
+  #ended: Promise<ShutdownReport> | undefined;
+  #removed = false;
+
+  /** Not for callers: use `ipcmSpawn`. */
+  constructor(parts: SpawnParts) {
+    this.#parts = parts;
+    this.protocol = parts.protocol;
+    this.serializer = parts.serializer;
+    this.route = parts.store.route;
+    this.guard = parts.guard;
+    this.signal = parts.signal;
+    if (parts.guard) guard(this);
+    this.#stopSignals = parts.handleSignals ? shutdownOnSignals(this) : undefined;
+  }
+
+  /** The connection info: give this string to any process that shall take part. */
+  get info(): string {
+    return formatInfo([this.protocol.className, this.serializer.spec, this.route]);
+  }
+
+  toString(): string {
+    return this.info;
+  }
+
+  toJSON(): string {
+    return this.info;
+  }
+
+  /** Connects a client; as `ipcmConnect(name, spawn.info, options)`. */
+  connect(name: string, options: ClientOptions = {}): Promise<Client> {
+    return connectClient('connect', name, this, { ...this.#parts.clientOptions, ...options });
+  }
+
+  /** Reconnects a suspended client; as `ipcmReconnect(name, spawn.info, options)`. */
+  reconnect(name: string, options: ClientOptions = {}): Promise<Client> {
+    return connectClient('reconnect', name, this, { ...this.#parts.clientOptions, ...options });
+  }
+
+  /**
+   * Asks every client to end: the signal, if one is set, to each process but this one, then a terminate message to each
+   * client. Resolves to the names of those who got the message.
+   */
+  async terminate(): Promise<string[]> {
+    return this.#withController((controller) => this.#terminate(controller));
+  }
+
+  /**
+   * Waits until all clients have left, disconnecting those of this process that nobody reads from. Resolves to those
+   * still there when `timeout` milliseconds (default 60,000) are over.
+   */
+  async wait(options: WaitOptions = {}): Promise<readonly PeerEntry[]> {
+    return this.#wait(undefined, options, []);
+  }
+
+  /** What does not add up between messages sent and read; meaningful once all clients have disconnected. */
+  async sanityDelta(): Promise<SanityDelta> {
+    return sanityDelta(this.#parts.store, undefined);
+  }
+
+  /** Throws `IPCM_SANITY_MISMATCH`, naming senders, receivers and messages, when something does not add up. */
+  async sanityCheck(): Promise<void> {
+    assertSane(await this.sanityDelta(), this.route);
+  }
+
+  /** Removes the store at once, whoever is connected. Doing it twice is fine. */
+  async unspawn(): Promise<void> {
+    this.#forget();
+    if (this.#removed) return;
+    this.#removed = true;
+    await this.#parts.store.remove();
+    await this.#parts.store.close();
+  }
+
+  /**
+   * Ends the bus and removes the store, guarded or not. Resolves to a report; rejects, with everything removed all the
+   * same, with `IPCM_SHUTDOWN_INCOMPLETE` if clients were still there at the end of the wait, or `IPCM_SANITY_MISMATCH`.
+   * A second call gives the same answer.
+   */
+  shutdown(options: ShutdownOptions = {}): Promise<ShutdownReport> {
+    this.#ended ??= this.#shutdown(options);
+    return this.#ended;
+  }
+
+  /** Leaving the scope of `await using`: shuts a guarded store down, and leaves any other as it is. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.guard) {
+      await this.shutdown();
+      return;
+    }
+    this.#forget();
+    await this.#parts.store.close();
+  }
+
+  /** What process exit does with a guarded store: removes it, as far as synchronous code can. Never throws. */
+  removeSync(): void {
+    if (this.#removed) return;
+    this.#removed = true;
+    this.#parts.store.removeSync();
+  }
+
+  #forget(): void {
+    release(this);
+    this.#stopSignals?.();
+  }
+
+  async #shutdown(options: ShutdownOptions): Promise<ShutdownReport> {
+    const { store, debug } = this.#parts;
+    const clientErrors: unknown[] = [];
+    let delta: SanityDelta | undefined;
+    let remaining: readonly PeerEntry[] = [];
+    let reaped: readonly Reaped[] = [];
+    try {
+      await this.#withController(async (controller) => {
+        const told = await this.#terminate(controller);
+        debug(`terminate sent to ${told.length} clients`);
+        remaining = await this.#wait(controller.id, options, clientErrors);
+        reaped = await store.reap();
+        if (options.sanityCheck ?? this.#parts.sanityCheck) delta = await sanityDelta(store, controller.id);
+      });
+    } catch (error) {
+      // Somebody removed the store before us: nothing is left to be torn down or counted.
+      if (!isIpcError(error, 'IPCM_STORE_MISSING')) throw error;
+      debug(`the store is gone: ${error.message}`);
+    } finally {
+      await this.unspawn();
+    }
+    if (remaining.length > 0) throw this.#incomplete(remaining);
+    if (delta !== undefined) assertSane(delta, this.route);
+    return { delta, remaining, reaped, clientErrors };
+  }
+
+  #incomplete(remaining: readonly PeerEntry[]): IpcError {
+    const who = remaining.map(({ name, identity }) => `${quote(name)} (pid ${identity?.pid ?? 'unknown'})`).join(', ');
+    return new IpcError(
+      'IPCM_SHUTDOWN_INCOMPLETE',
+      `shutdown: ${who} did not disconnect after the terminate message; the store has been removed under them. ` +
+        'Let clients end at a terminate message, set a signal, or raise the timeout',
+      { protocol: this.protocol.name, route: this.route, details: { remaining } },
+    );
+  }
+
+  async #withController<T>(work: (controller: Client) => Promise<T>): Promise<T> {
+    const controller = await this.#connectController();
+    try {
+      return await work(controller);
+    } finally {
+      // Answers to the terminate message are nobody's to read.
+      await controller.disconnect(() => undefined);
+    }
+  }
+
+  async #connectController(): Promise<Client> {
+    try {
+      return await this.connect(controllerName, { ack: false });
+    } catch (error) {
+      if (!isIpcError(error, 'IPCM_NAME_TAKEN')) throw error;
+      return this.connect(`${controllerName}-${process.pid}-${Date.now().toString(36)}`, { ack: false });
+    }
+  }
+
+  async #terminate(controller: Client): Promise<string[]> {
+    const peers = (await this.#parts.store.peers()).filter(({ name }) => name !== controller.id);
+    if (this.signal !== undefined) {
+      for (const { identity, state } of peers) {
+        if (state === 'active' && identity !== undefined && identity.pid !== process.pid)
+          this.#signal(identity.pid, this.signal);
+      }
+    }
+    const outcomes = await controller.broadcast({ terminate: 1 });
+    return [...outcomes].filter(([, { sent }]) => sent).map(([peer]) => peer);
+  }
+
+  #signal(pid: number, signal: NodeJS.Signals): void {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      // Ended meanwhile, or somebody else's: the terminate message and the wait deal with it.
+      this.#parts.debug(`signal ${signal} did not reach pid ${pid}: ${String(error)}`);
+    }
+  }
+
+  async #wait(
+    controller: string | undefined,
+    options: WaitOptions,
+    clientErrors: unknown[],
+  ): Promise<readonly PeerEntry[]> {
+    const { store, debug } = this.#parts;
+    const timeout = options.timeout ?? defaultWait;
+    let left: readonly PeerEntry[] = [];
+    let said = '';
+    const allGone = async (): Promise<boolean> => {
+      await this.#disconnectLocal(controller, false, clientErrors);
+      left = (await store.peers()).filter(({ name, state }) => state === 'active' && name !== controller);
+      const names = left.map(({ name }) => name).join(', ');
+      if (names !== said) debug(`waiting for clients to go away: ${(said = names)}`);
+      return left.length === 0;
+    };
+    if (await waitFor(allGone, (wake) => store.watchPeers(wake), { ...options, timeout })) return [];
+    await this.#disconnectLocal(controller, true, clientErrors);
+    return left.filter(({ identity }) => identity?.pid !== process.pid);
+  }
+
+  /** Clients of this process would be waited for by themselves; those in the middle of a loop may end it first. */
+  async #disconnectLocal(controller: string | undefined, all: boolean, errors: unknown[]): Promise<void> {
+    const clients = Client.localClients(this.route).filter(
+      (client) => client.id !== controller && (all || !client.reading),
+    );
+    for (const outcome of await Promise.allSettled(clients.map((client) => client.disconnect()))) {
+      if (outcome.status === 'rejected') errors.push(outcome.reason);
+    }
+  }
+}
