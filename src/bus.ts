@@ -6,14 +6,11 @@ import { IpcError, quote } from './errors.ts';
 import { ownIdentity } from './liveness/identity.ts';
 import type { Protocol } from './protocol/protocol.ts';
 import { resolveProtocol, standardProtocols } from './protocols/resolve.ts';
-import { defaultSerializerName, resolveSerializer } from './serializers/resolve.ts';
-import type { Serializer, SerializerSpec } from './serializers/serializer.ts';
+import { defaultSerializerName, resolveSerializer, type SerializerInput } from './serializers/resolve.ts';
+import type { Serializer } from './serializers/serializer.ts';
 import { constants } from 'node:os';
 import { parseInfo, type ConnectionInfo } from './spawn/connection-info.ts';
 import { Spawn } from './spawn/spawn.ts';
-
-/** A serializer by name, as `[name, key, value, …]` or `[name, options]`, or the object itself. */
-export type SerializerInput = SerializerSpec | Serializer;
 
 /** Options of {@link ipcmSpawn}; those of a client become the defaults of `Spawn.connect`. */
 export interface SpawnOptions extends ClientOptions {

@@ -5,6 +5,8 @@
  * A mistake of the programmer that no input can cause (a number where a function belongs) stays a plain `TypeError`.
  */
 
+import { inspect } from 'node:util';
+
 /** The stable codes and, for each, what it says in one line. `docs/errors.md` explains cause and remedy. */
 export const errorCodes = {
   IPCM_INVALID_NAME: 'a client name that cannot be used',
@@ -89,7 +91,7 @@ export function systemCode(error: unknown): string | undefined {
 
 /** A value as it may stand in a message: quoted, and cut where a hostile one would flood the terminal. */
 export function quote(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  const text = typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 1, breakLength: Infinity });
   return text.length <= 120 ? text : `${text.slice(0, 100)}… (${text.length} characters)`;
 }
 

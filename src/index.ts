@@ -12,7 +12,7 @@ export {
   ipcmReconnect,
   ipcmSpawn,
 } from './bus.ts';
-export type { ConnectOptions, InfoInput, SerializerInput, SpawnOptions } from './bus.ts';
+export type { ConnectOptions, InfoInput, SpawnOptions } from './bus.ts';
 export { Client } from './client/client.ts';
 export type { ClientEvents, ClientStats, GetOptions, SendResult, UnreadHandler } from './client/client.ts';
 export type { BroadcastArguments, SendArguments, SendFields } from './client/arguments.ts';
@@ -30,7 +30,8 @@ export type { MessageFields, WireMessage } from './message/message.ts';
 export type * from './protocol/protocol.ts';
 export type { Stats } from './protocol/stats.ts';
 export { protocolNames, resolveProtocol } from './protocols/resolve.ts';
-export { resolveSerializer } from './serializers/resolve.ts';
+export { builtinSerializers, resolveSerializer } from './serializers/resolve.ts';
+export type { SerializerInput } from './serializers/resolve.ts';
 export type { Serializer, SerializerModule, SerializerSpec } from './serializers/serializer.ts';
 export { formatInfo, parseInfo } from './spawn/connection-info.ts';
 export type { ConnectionInfo } from './spawn/connection-info.ts';

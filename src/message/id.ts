@@ -3,16 +3,28 @@
  *
  * The sub-millisecond part sits in `rand_a` (method 3 of section 6.2), so that ids of one process rise strictly and a
  * directory of files named by them needs no look into the files to be read in order. The 62 other bits are random, drawn
- * from the system in pools, since a call into the generator for each id would cost more than the rest of the message.
+ * from the system in pools, since a call into the generator for each id would cost more than the rest of the message; the
+ * text of the millisecond is kept, since a burst makes hundreds of ids in one.
  */
 import { randomFillSync } from 'node:crypto';
 
-const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-const pool = new Uint8Array(8 * 256);
+const hex = Array.from({ length: 65_536 }, (_, word) => word.toString(16).padStart(4, '0'));
+/** Four words of 16 random bits for each id. */
+const pool = new Uint16Array(4 * 256);
 let offset = pool.length;
+let lastMillis = -1;
+let lastTime = '';
+
+function timeOf(millis: number): string {
+  if (millis === lastMillis) return lastTime;
+  const text = millis.toString(16).padStart(12, '0');
+  lastMillis = millis;
+  lastTime = `${text.slice(0, 8)}-${text.slice(8)}-7`;
+  return lastTime;
+}
 
 function random(index: number): string {
-  return hex[pool[index] ?? 0] ?? '00';
+  return hex[pool[index] ?? 0] ?? '';
 }
 
 /** A UUID version 7 for a moment in microseconds since the epoch. */
@@ -22,18 +34,10 @@ export function uuidAt(micros: number): string {
     offset = 0;
   }
   const at = offset;
-  offset += 8;
+  offset += 4;
   const millis = Math.floor(micros / 1000);
   const fraction = Math.floor(((micros - millis * 1000) * 4096) / 1000);
-  const time = millis.toString(16).padStart(12, '0');
-  const variant = hex[((pool[at] ?? 0) & 0x3f) | 0x80] ?? '80';
-  return (
-    `${time.slice(0, 8)}-${time.slice(8)}-7${fraction.toString(16).padStart(3, '0')}-${variant}${random(at + 1)}-` +
-    random(at + 2) +
-    random(at + 3) +
-    random(at + 4) +
-    random(at + 5) +
-    random(at + 6) +
-    random(at + 7)
-  );
+  const variant = hex[((pool[at] ?? 0) & 0x3fff) | 0x8000] ?? '';
+  const time = timeOf(millis) + (hex[fraction] ?? '').slice(1);
+  return `${time}-${variant}-${random(at + 1)}${random(at + 2)}${random(at + 3)}`;
 }
