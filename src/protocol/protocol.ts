@@ -215,6 +215,8 @@ export interface Connection {
   requeue(messages: readonly Outgoing[]): Awaitable<void>;
   /** Puts messages read with acknowledgement back, by their receipts, to be received again. */
   release(receipts: readonly unknown[]): Awaitable<void>;
+  /** Sets aside what turned out to be no message, where the protocol has a place for it; optional. */
+  reject?(incoming: Incoming): Awaitable<void>;
   /** Writes the client's statistics where `Store.stats` finds them. */
   writeStats(stats: Stats): Awaitable<void>;
   /** The statistics of an earlier life under this name, if they were kept. */
