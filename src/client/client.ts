@@ -11,7 +11,7 @@ import { reaping } from '../diagnostics/channels.ts';
 import { IpcError, isIpcError, quote, warn } from '../errors.ts';
 import { checkContent } from '../message/content.ts';
 import { Message } from '../message/message.ts';
-import type { Connection, Protocol, Reaped, Store } from '../protocol/protocol.ts';
+import type { Connection, Outgoing, PeerEntry, Protocol, Reaped, Store } from '../protocol/protocol.ts';
 import { count, type Stats } from '../protocol/stats.ts';
 import type { Serializer } from '../serializers/serializer.ts';
 import { fieldsOf, messageOf, type BroadcastArguments, type SendArguments } from './arguments.ts';
@@ -291,9 +291,12 @@ export class Client extends EventEmitter<ClientEvents> {
   /** Puts messages back, to be read first, by this client or by the one that reconnects under its name. */
   async requeueMessage(...messages: Message[]): Promise<void> {
     const connection = this.#connected('requeueMessage');
+    const { inbox } = this.#reader;
+    const encode = (message: Message): Outgoing => this.#sender.encode('requeueMessage', message);
+    // What a loop has read ahead goes back behind them: from the buffer it would come first.
+    if (this.#parts.options.ack) await connection.release(inbox.receipts([...messages, ...inbox.takeBuffered()]));
+    else await connection.requeue([...messages.map(encode), ...inbox.takeBuffered().map(encode)]);
     for (const message of messages) count(this.#parts.stats.read, message.from, -1);
-    if (this.#parts.options.ack) await connection.release(this.#reader.inbox.receipts(messages));
-    else await connection.requeue(messages.map((message) => this.#sender.encode('requeueMessage', message)));
     this.#reader.wake();
   }
 
@@ -307,38 +310,31 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** True when a peer of that name is there, active or suspended. */
   async peerExists(name: string): Promise<boolean> {
-    this.#connected('peerExists');
-    return (await findPeer(this.#parts.store, 'peerExists', name)) !== undefined;
+    return (await this.#peer('peerExists', name)) !== undefined;
   }
 
   /** True when a peer of that name is connected and its process lives; with `timeout` (milliseconds) waits for one. */
   async peerActive(name: string, options: WaitOptions = {}): Promise<boolean> {
-    this.#connected('peerActive');
     const { store } = this.#parts;
-    const active = async (): Promise<boolean> => (await findPeer(store, 'peerActive', name))?.state === 'active';
+    const active = async (): Promise<boolean> => (await this.#peer('peerActive', name))?.state === 'active';
     if (options.timeout === undefined && options.signal === undefined) return active();
     return waitFor(active, (wake) => store.watchPeers(wake), options);
   }
 
   /** The process id of an active peer; undefined for everybody else. */
   async peerPid(name: string): Promise<number | undefined> {
-    this.#connected('peerPid');
-    const entry = await findPeer(this.#parts.store, 'peerPid', name);
+    const entry = await this.#peer('peerPid', name);
     return entry?.state === 'active' ? entry.identity?.pid : undefined;
   }
 
   /** Resolves when all of `names` are active. Rejects with `IPCM_TIMEOUT`, naming who is missing, or the signal's reason. */
   async waitForPeers(names: string | readonly string[], options: WaitOptions = {}): Promise<void> {
-    this.#connected('waitForPeers');
-    const open = await waitForPeers(this.#parts.store, 'waitForPeers', names, true, options);
-    if (open.length > 0) throw peersTimeout(this.id, 'waitForPeers', open, options.timeout);
+    await this.#waitForPeers('waitForPeers', names, true, options);
   }
 
   /** Resolves when none of `names` is active any more: disconnected, suspended or dead. Rejects as `waitForPeers`. */
   async waitForPeersGone(names: string | readonly string[], options: WaitOptions = {}): Promise<void> {
-    this.#connected('waitForPeersGone');
-    const open = await waitForPeers(this.#parts.store, 'waitForPeersGone', names, false, options);
-    if (open.length > 0) throw peersTimeout(this.id, 'waitForPeersGone', open, options.timeout);
+    await this.#waitForPeers('waitForPeersGone', names, false, options);
   }
 
   /** Removes what dead peers, and those past their suspension's deadline, left behind. Resolves to who they were. */
@@ -405,6 +401,7 @@ export class Client extends EventEmitter<ClientEvents> {
     if (this.disconnected) return;
     const { connection, stats } = this.#parts;
     this.#state = 'disconnected';
+    this.#reader.close();
     try {
       // Where writing is synchronous the counts are kept; where it is not, the process is gone before the answer.
       Promise.resolve(connection.writeStats(stats)).catch(() => undefined);
@@ -426,6 +423,23 @@ export class Client extends EventEmitter<ClientEvents> {
   onReaped(peer: Reaped): void {
     this.emit('reaped', peer);
     if (reaping.hasSubscribers) reaping.publish({ client: this.id, peer: peer.name, pid: peer.pid, lost: peer.lost });
+  }
+
+  /** Asked again and again by those who wait, so that they learn that this client has left. */
+  async #peer(call: string, name: string): Promise<PeerEntry | undefined> {
+    this.#connected(call);
+    return findPeer(this.#parts.store, call, name);
+  }
+
+  async #waitForPeers(
+    call: string,
+    names: string | readonly string[],
+    active: boolean,
+    options: WaitOptions,
+  ): Promise<void> {
+    this.#connected(call);
+    const open = await waitForPeers(this.#parts.store, (name) => this.#peer(call, name), names, active, options);
+    if (open.length > 0) throw peersTimeout(this.id, call, open, options.timeout);
   }
 
   #connected(call: string): Connection {

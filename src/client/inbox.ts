@@ -46,6 +46,11 @@ export class Inbox {
     return this.#buffer.shift();
   }
 
+  /** Takes all that is buffered. */
+  takeBuffered(): Message[] {
+    return this.#buffer.splice(0);
+  }
+
   /** Gives back messages that were taken and not handed out. */
   putBack(messages: readonly Message[]): void {
     this.#buffer = [...messages, ...this.#buffer];
@@ -84,6 +89,7 @@ export class Inbox {
         if (item.receipt !== undefined) this.#receipts.set(message, item.receipt);
       } catch (error) {
         this.#port.rejected(this.#explain(error));
+        this.#setAside(item);
       }
     }
   }
@@ -92,6 +98,16 @@ export class Inbox {
     const { serializer, limit } = this.#port;
     if ('bytes' in item) return Message.fromWire(serializer.deserialize(item.bytes, limit));
     return new Message({ ...item.message, content: serializer.deserialize(item.content, limit) });
+  }
+
+  /** What cannot be set aside has been reported all the same. */
+  #setAside(item: Incoming): void {
+    const failed = (error: unknown): void => this.#port.rejected(this.#explain(error));
+    try {
+      Promise.resolve(this.#port.connection.reject?.(item)).catch(failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   #explain(error: unknown): IpcError {

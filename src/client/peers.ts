@@ -24,14 +24,14 @@ export async function findPeer(store: Store, call: string, name: string): Promis
 /** Waits until all of `names` are active, or none of them is. Resolves to those for whom it did not come true in time. */
 export async function waitForPeers(
   store: Store,
-  call: string,
+  find: (name: string) => Promise<PeerEntry | undefined>,
   names: string | readonly string[],
   active: boolean,
   options: WaitOptions,
 ): Promise<readonly string[]> {
   let open = typeof names === 'string' ? [names] : [...names];
   const holds = async (): Promise<boolean> => {
-    const entries = await Promise.all(open.map((name) => findPeer(store, call, name)));
+    const entries = await Promise.all(open.map(find));
     open = open.filter((_, index) => (entries[index]?.state === 'active') !== active);
     return open.length === 0;
   };
