@@ -19,7 +19,7 @@ import type { WaitOptions } from './arrival.ts';
 import { leave, type LeaveOptions } from './leave.ts';
 import { clientsOn, registerClient, unregisterClient } from './local-clients.ts';
 import type { ResolvedClientOptions } from './options.ts';
-import { findPeer, peerNames, peersTimeout, waitForPeers } from './peers.ts';
+import { findPeer, isPresent, peerNames, peersTimeout, waitForPeers } from './peers.ts';
 import { Reader, type IterateOptions } from './reader.ts';
 import { Sender } from './sender.ts';
 import { expiry, type SuspendOptions } from './suspension.ts';
@@ -310,7 +310,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** True when a peer of that name is there, active or suspended. */
   async peerExists(name: string): Promise<boolean> {
-    return (await this.#peer('peerExists', name)) !== undefined;
+    return isPresent(await this.#peer('peerExists', name));
   }
 
   /** True when a peer of that name is connected and its process lives; with `timeout` (milliseconds) waits for one. */
@@ -332,7 +332,7 @@ export class Client extends EventEmitter<ClientEvents> {
     await this.#waitForPeers('waitForPeers', names, true, options);
   }
 
-  /** Resolves when none of `names` is active any more: disconnected, suspended or dead. Rejects as `waitForPeers`. */
+  /** Resolves when each of `names` is disconnected, suspended or dead, all it had to do done. Rejects as `waitForPeers`. */
   async waitForPeersGone(names: string | readonly string[], options: WaitOptions = {}): Promise<void> {
     await this.#waitForPeers('waitForPeersGone', names, false, options);
   }

@@ -94,9 +94,8 @@ async function account(port: LeavePort, handler: LeaveOptions['handler']): Promi
       if (message.isTerminate || handler !== undefined) count(port.stats.read, message.from, 1);
       if (!message.isTerminate) messages.push(message);
     }
+    if (messages.length > 0) await handler?.(messages);
     if (port.options.ack) await port.connection.acknowledge(port.inbox.receipts(batch));
-    if (messages.length === 0) continue;
-    if (handler !== undefined) await handler(messages);
     total += messages.length;
     unread.push(...messages.slice(0, listed - unread.length));
   }

@@ -9,19 +9,28 @@ import { waitFor } from './wait-for.ts';
 export async function peerNames(store: Store, self: string): Promise<string[]> {
   const entries = await store.peers();
   return entries
-    .filter(({ name, state }) => state !== 'dead' && name !== self)
+    .filter((entry) => isPresent(entry) && entry.name !== self)
     .map(({ name }) => name)
     .sort();
 }
 
-/** A peer that is there, active or suspended. */
-export async function findPeer(store: Store, call: string, name: string): Promise<PeerEntry | undefined> {
-  checkName(call, name);
-  const entry = await store.peer(name);
-  return entry?.state === 'dead' ? undefined : entry;
+/** True for a peer that can be sent to. */
+export function isPresent(entry: PeerEntry | undefined): boolean {
+  return entry?.state === 'active' || entry?.state === 'suspended';
 }
 
-/** Waits until all of `names` are active, or none of them is. Resolves to those for whom it did not come true in time. */
+/** True for a peer whose process still takes part, be it in order to leave. */
+export function isHere(entry: PeerEntry | undefined): boolean {
+  return entry?.state === 'active' || entry?.state === 'leaving';
+}
+
+/** What the store knows of a name. Throws `IPCM_INVALID_NAME`. */
+export async function findPeer(store: Store, call: string, name: string): Promise<PeerEntry | undefined> {
+  checkName(call, name);
+  return store.peer(name);
+}
+
+/** Waits until all of `names` are active, or have left completely. Resolves to those for whom it did not come true in time. */
 export async function waitForPeers(
   store: Store,
   find: (name: string) => Promise<PeerEntry | undefined>,
@@ -32,7 +41,8 @@ export async function waitForPeers(
   let open = typeof names === 'string' ? [names] : [...names];
   const holds = async (): Promise<boolean> => {
     const entries = await Promise.all(open.map(find));
-    open = open.filter((_, index) => (entries[index]?.state === 'active') !== active);
+    const settled = (entry: PeerEntry | undefined): boolean => (active ? entry?.state === 'active' : !isHere(entry));
+    open = open.filter((_, index) => !settled(entries[index]));
     return open.length === 0;
   };
   await waitFor(holds, (wake) => store.watchPeers(wake), options);

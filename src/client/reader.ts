@@ -100,6 +100,8 @@ export class Reader {
     if (performance.now() - this.#turn > longestTurn) {
       await setImmediate();
       this.#turn = performance.now();
+      // Left meanwhile: what is still there is accounted for by the disconnect.
+      if (this.#closed) return [];
     }
     this.#arrival.looking();
     return this.inbox.take(limit);

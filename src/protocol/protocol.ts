@@ -89,9 +89,12 @@ export interface StaleStore {
 /** State of a peer as the store knows it. Dead peers are not listed; whoever meets one may reap it. */
 export interface PeerEntry {
   readonly name: string;
-  /** `suspended` also covers a peer that is between taking its name and writing its pid. */
-  readonly state: 'active' | 'suspended' | 'dead';
-  /** The process, while active (or dead and not yet reaped). */
+  /**
+   * `suspended` keeps its name and its messages without a process. `leaving`: a live process holds the name, and nothing can be
+   * sent to it any more (or, for an instant while it connects, not yet). `dead` is not reaped yet.
+   */
+  readonly state: 'active' | 'suspended' | 'leaving' | 'dead';
+  /** The process; undefined while suspended. */
   readonly identity: ProcessIdentity | undefined;
   /** Deadline of a suspended peer, epoch seconds. */
   readonly expiresAt: number | undefined;
@@ -116,7 +119,7 @@ export interface UnreadMessage {
 /** An open store, seen from outside: no client is needed to look or to clean up. */
 export interface Store {
   readonly route: string;
-  /** All peers, active and suspended; dead ones too unless `reap` has been called. */
+  /** All peers, whatever their state; dead ones until somebody reaps them. */
   peers(): Awaitable<readonly PeerEntry[]>;
   /** One peer by name. */
   peer(name: string): Awaitable<PeerEntry | undefined>;

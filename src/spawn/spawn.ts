@@ -7,6 +7,7 @@
 import { Client } from '../client/client.ts';
 import { connectClient } from '../client/connect.ts';
 import type { ClientOptions } from '../client/options.ts';
+import { isHere } from '../client/peers.ts';
 import { waitFor } from '../client/wait-for.ts';
 import type { WaitOptions } from '../client/arrival.ts';
 import { IpcError, isIpcError, quote } from '../errors.ts';
@@ -262,7 +263,7 @@ export class Spawn implements Guarded {
     let said = '';
     const allGone = async (): Promise<boolean> => {
       await this.#disconnectLocal(controller, false, clientErrors);
-      left = (await store.peers()).filter(({ name, state }) => state === 'active' && name !== controller);
+      left = (await store.peers()).filter((peer) => isHere(peer) && peer.name !== controller);
       const names = left.map(({ name }) => name).join(', ');
       if (names !== said) debug(`waiting for clients to go away: ${(said = names)}`);
       return left.length === 0;

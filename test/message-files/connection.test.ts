@@ -301,12 +301,13 @@ test('sealed, a client still reads what was sent, and nobody can send', async (t
   await b.seal();
   await b.seal();
   assert.throws(() => a.deliver('b', outgoing('a', 'b', 3)), { code: 'IPCM_PEER_GONE' });
-  assert.equal(on.peer('b'), undefined);
+  assert.equal(on.peer('b')?.state, 'leaving');
   await assert.rejects(connect(t, on, 'b'), { code: 'IPCM_NAME_TAKEN', pid: process.pid });
   assert.equal(on.waiting('b'), 1);
   assert.deepEqual(contents(await b.receive(everything)), [2]);
   await b.disconnect();
   await b.disconnect();
+  assert.equal(on.peer('b'), undefined);
   await connect(t, on, 'b');
 });
 

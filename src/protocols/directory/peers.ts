@@ -52,8 +52,12 @@ function asDirent(
 
 /** The peer of a standing; undefined where nobody is. */
 export function peerOf(name: string, found: Standing): PeerEntry | undefined {
-  if (!found.entry) return undefined;
-  const { pid, alive, expiresAt } = found;
+  const { entry, pid, alive, expiresAt } = found;
+  if (!entry) {
+    return pid !== undefined && alive
+      ? { name, state: 'leaving', identity: pid.identity, expiresAt: undefined }
+      : undefined;
+  }
   if (pid !== undefined)
     return { name, state: alive ? 'active' : 'dead', identity: pid.identity, expiresAt: undefined };
   return { name, state: hasExpired(expiresAt) ? 'dead' : 'suspended', identity: undefined, expiresAt };
@@ -82,13 +86,20 @@ export function listPeers(place: Place, kind: EntryKind): PeerEntry[] {
   const { files, entries } = readRoute(place, kind);
   const alive: (identity: ProcessIdentity) => boolean = livenessCache();
   const peers: PeerEntry[] = [];
-  for (const entry of entries) {
+  const present = new Set(entries);
+  const held = [...files].filter((file) => file.endsWith('.pid')).map((file) => file.slice(0, -'.pid'.length));
+  for (const entry of new Set([...entries, ...held.filter(isEntryName)])) {
     const name = nameOf(place.route, entry);
     if (name === undefined) continue;
     const path = `${place.route}/${entry}`;
     const pid = files.has(`${entry}.pid`) ? readPid(`${path}.pid`) : undefined;
     const expiresAt = pid === undefined && files.has(`${entry}.suspend`) ? readDeadline(`${path}.suspend`) : undefined;
-    const peer = peerOf(name, { entry: true, pid, alive: pid !== undefined && alive(pid.identity), expiresAt });
+    const peer = peerOf(name, {
+      entry: present.has(entry),
+      pid,
+      alive: pid !== undefined && alive(pid.identity),
+      expiresAt,
+    });
     if (peer !== undefined) peers.push(peer);
   }
   return peers;

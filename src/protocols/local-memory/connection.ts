@@ -52,6 +52,7 @@ export class LocalMemoryConnection implements Connection {
       bytes += waiting.bytes.length;
       taken++;
     }
+    client.putBack = Math.max(0, client.putBack - taken);
     return client.queue.splice(0, taken).map((waiting) => {
       if (!acknowledge) return { bytes: waiting.bytes };
       client.unacknowledged.add(waiting);
@@ -80,12 +81,17 @@ export class LocalMemoryConnection implements Connection {
 
   release(receipts: readonly unknown[]): void {
     const { client } = this.#parts;
-    const back = (receipts as readonly Waiting[]).filter((waiting) => client.unacknowledged.delete(waiting));
-    client.queue.unshift(...back);
+    this.#putBack((receipts as readonly Waiting[]).filter((waiting) => client.unacknowledged.delete(waiting)));
   }
 
   requeue(messages: readonly Outgoing[]): void {
-    this.#parts.client.queue.unshift(...messages.map(waitingOf));
+    this.#putBack(messages.map(waitingOf));
+  }
+
+  #putBack(messages: readonly Waiting[]): void {
+    const { client } = this.#parts;
+    client.queue.splice(client.putBack, 0, ...messages);
+    client.putBack += messages.length;
   }
 
   writeStats(stats: Stats): void {

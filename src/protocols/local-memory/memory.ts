@@ -16,6 +16,8 @@ export interface MemoryClient {
   expiresAt: number | undefined;
   sealed: boolean;
   queue: Waiting[];
+  /** How many at the head of the queue were put back: what is put back next comes after them, before all others. */
+  putBack: number;
   /** Read with acknowledgement and not acknowledged yet. */
   readonly unacknowledged: Set<Waiting>;
   /** Wakes the client's reader. */

@@ -7,7 +7,7 @@ import { LocalMemoryConnection } from './connection.ts';
 import { expired, hint, stores, type Memory, type MemoryClient } from './memory.ts';
 
 function entryOf(name: string, client: MemoryClient): PeerEntry {
-  const state = expired(client) ? 'dead' : client.state;
+  const state = expired(client) ? 'dead' : client.sealed ? 'leaving' : client.state;
   return {
     name,
     state,
@@ -99,6 +99,7 @@ export class LocalMemoryStore implements Store {
       expiresAt: undefined,
       sealed: false,
       queue: held?.queue ?? [],
+      putBack: held?.putBack ?? 0,
       unacknowledged: new Set(),
       readers: new Set(),
     };
