@@ -1,6 +1,6 @@
 // Builds dist/: the library with tsc, file by file, and the command as one bundle.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
@@ -77,5 +77,10 @@ async function buildCommand(): Promise<void> {
 rmSync('dist', { recursive: true, force: true });
 const { status } = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });
 if (status !== 0) process.exit(1);
-if (existsSync(join(commandSource, 'ipcm.ts'))) await buildCommand();
-else console.log(`Notice: there is no ${commandSource}/ipcm.ts, so dist/ has no command.`);
+await buildCommand();
+const native = spawnSync(process.execPath, ['scripts/build-native.ts'], { stdio: 'inherit' });
+// The rest works without it, and says so where it is missing; what is published must have it.
+if (native.status !== 0) {
+  console.log('Notice: dist/ has no native part; the protocols that need it are not viable.');
+  if (process.argv.includes('--require-native')) process.exit(1);
+}

@@ -57,7 +57,15 @@ function newestChange(...paths) {
 
 function isBuilt() {
   const built = 'dist/index.js';
-  const sources = ['src', 'scripts/build.ts', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+  const sources = [
+    'src',
+    'native',
+    'scripts/build.ts',
+    'scripts/build-native.ts',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'package-lock.json',
+  ];
   return existsSync(built) && statSync(built).mtimeMs >= newestChange(...sources);
 }
 

@@ -14,6 +14,7 @@ const rows = [
   ['message'],
   ['diagnostics'],
   ['serializers'],
+  ['native'],
   ['protocol'],
   ['client'],
   ['spawn'],
@@ -26,7 +27,7 @@ const rows = [
 ];
 
 /** What a protocol may import besides its own folder: a protocol is replaceable, so it knows nothing of clients. */
-const openToProtocols = ['errors.ts', 'liveness', 'diagnostics', 'message', 'serializers', 'protocol'];
+const openToProtocols = ['errors.ts', 'liveness', 'diagnostics', 'message', 'serializers', 'native', 'protocol'];
 const sharedByProtocols = 'protocols/directory';
 
 const root = join(import.meta.dirname, '../src');
