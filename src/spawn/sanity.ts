@@ -56,13 +56,13 @@ export function describeDelta({ mismatches, unread, died }: SanityDelta): string
   return lines.join('\n');
 }
 
-/** Throws `IPCM_SANITY_MISMATCH` when something does not add up. */
-export function assertSane(delta: SanityDelta, route: string): void {
+/** Throws `IPCM_SANITY_MISMATCH` when something does not add up; `cause` is what clients said when they left. */
+export function assertSane(delta: SanityDelta, route: string, cause?: unknown): void {
   if (delta.mismatches.length === 0 && delta.unread.length === 0) return;
   throw new IpcError(
     'IPCM_SANITY_MISMATCH',
     'messages sent and read do not add up (positive: sent and not read; negative: read and not counted as sent):\n' +
       describeDelta(delta),
-    { route, details: delta },
+    { route, details: delta, cause },
   );
 }

@@ -197,18 +197,19 @@ export class Spawn implements Guarded {
     } finally {
       await this.unspawn();
     }
-    if (remaining.length > 0) throw this.#incomplete(remaining);
-    if (delta !== undefined) assertSane(delta, this.route);
+    const cause = clientErrors.length > 1 ? new AggregateError(clientErrors) : clientErrors[0];
+    if (remaining.length > 0) throw this.#incomplete(remaining, cause);
+    if (delta !== undefined) assertSane(delta, this.route, cause);
     return { delta, remaining, reaped, clientErrors };
   }
 
-  #incomplete(remaining: readonly PeerEntry[]): IpcError {
+  #incomplete(remaining: readonly PeerEntry[], cause: unknown): IpcError {
     const who = remaining.map(({ name, identity }) => `${quote(name)} (pid ${identity?.pid ?? 'unknown'})`).join(', ');
     return new IpcError(
       'IPCM_SHUTDOWN_INCOMPLETE',
       `shutdown: ${who} did not disconnect after the terminate message; the store has been removed under them. ` +
         'Let clients end at a terminate message, set a signal, or raise the timeout',
-      { protocol: this.protocol.name, route: this.route, details: { remaining } },
+      { protocol: this.protocol.name, route: this.route, details: { remaining }, cause },
     );
   }
 

@@ -1,0 +1,184 @@
+/**
+ * What one test works with: buses, clients and child processes, which end with the test, whatever it does to them.
+ *
+ * A scene that ends well leaves nothing: clients disconnect, children are killed, stores are removed and are then really
+ * gone. A failed test keeps its stores to be looked at, and says where they are.
+ */
+import { ipcmConnect, ipcmReconnect, ipcmSpawn, type ConnectOptions, type SpawnOptions } from '../bus.ts';
+import type { Client } from '../client/client.ts';
+import { isIpcError } from '../errors.ts';
+import type { Capabilities, Protocol, Store } from '../protocol/protocol.ts';
+import { resolveSerializer } from '../serializers/resolve.ts';
+import type { Spawn } from '../spawn/spawn.ts';
+import { ChildClient, type ChildOptions } from './child-process.ts';
+import type { ConformanceFactory } from './factory.ts';
+
+/** A protocol under test. */
+export interface Subject {
+  readonly factory: ConformanceFactory;
+  readonly protocol: Protocol;
+  readonly capabilities: Capabilities;
+}
+
+type Clients<Names extends readonly string[]> = { readonly [K in keyof Names]: Client };
+
+/** The means of one test. */
+export class Scene {
+  readonly subject: Subject;
+  readonly #buses: Spawn[] = [];
+  readonly #clients: Client[] = [];
+  readonly #children: ChildClient[] = [];
+
+  constructor(subject: Subject) {
+    this.subject = subject;
+  }
+
+  get capabilities(): Capabilities {
+    return this.subject.capabilities;
+  }
+
+  /** Options for a store of this protocol, those of the factory among them. */
+  async spawnOptions(options: SpawnOptions = {}): Promise<SpawnOptions> {
+    const { factory } = this.subject;
+    return { protocol: factory.protocol, ...(await factory.spawnOptions?.()), ...options };
+  }
+
+  /** A new store. It is not guarded unless the options say so: the scene removes it. */
+  async bus(options: SpawnOptions = {}): Promise<Spawn> {
+    const bus = await ipcmSpawn(await this.spawnOptions({ guard: false, ...options }));
+    this.#buses.push(bus);
+    return bus;
+  }
+
+  /** A client of this process, connected by the info string as an outsider would be. */
+  async connect(bus: Spawn | string, name: string, options: ConnectOptions = {}): Promise<Client> {
+    const client = await ipcmConnect(name, String(bus), { ...this.#connectOptions(), ...options });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** A client that comes back. */
+  async reconnect(bus: Spawn | string, name: string, options: ConnectOptions = {}): Promise<Client> {
+    const client = await ipcmReconnect(name, String(bus), { ...this.#connectOptions(), ...options });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Several clients of this process, in the order of the names. */
+  async clients<const Names extends readonly string[]>(bus: Spawn, ...names: Names): Promise<Clients<Names>> {
+    const clients: Client[] = [];
+    for (const name of names) clients.push(await this.connect(bus, name));
+    return clients as unknown as Clients<Names>;
+  }
+
+  /** A child process that is not connected yet. */
+  async child(options: ChildOptions = {}): Promise<ChildClient> {
+    const child = await ChildClient.start(options);
+    this.#children.push(child);
+    return child;
+  }
+
+  /** A client in a process of its own. */
+  async childClient(
+    bus: Spawn | string,
+    name: string,
+    options: ChildOptions & ConnectOptions = {},
+  ): Promise<ChildClient> {
+    const { shell, ...connectOptions } = options;
+    const child = await this.child({ shell });
+    await this.connectChild(child, bus, name, 'connect', connectOptions);
+    return child;
+  }
+
+  /** Has a child make a store; the test removes it. */
+  async spawnIn(child: ChildClient, options: SpawnOptions): Promise<{ readonly info: string; readonly route: string }> {
+    const { childProtocol, protocol } = this.subject.factory;
+    const named = childProtocol ?? (typeof protocol === 'string' ? protocol : protocol.className);
+    return child.call('spawn', { options: { ...(await this.spawnOptions(options)), protocol: named } });
+  }
+
+  /** Connects a child, or has it come back. */
+  async connectChild(
+    child: ChildClient,
+    bus: Spawn | string,
+    name: string,
+    mode: 'connect' | 'reconnect' = 'connect',
+    options: ConnectOptions = {},
+  ): Promise<void> {
+    const { childProtocol, connectOptions } = this.subject.factory;
+    await child.connect({
+      name,
+      info: String(bus),
+      mode,
+      protocol: childProtocol,
+      options: { ...connectOptions, ...options },
+    });
+  }
+
+  /** True while there is a store at a route. */
+  async exists({ route }: { readonly route: string }): Promise<boolean> {
+    try {
+      await this.#withStore(route, (store) => store.peers());
+      return true;
+    } catch (error) {
+      if (isIpcError(error, 'IPCM_STORE_MISSING')) return false;
+      throw error;
+    }
+  }
+
+  /** Removes a store behind the back of those who use it; one that is gone already is fine. */
+  async removeStore(route: string): Promise<void> {
+    try {
+      await this.#withStore(route, (store) => store.remove());
+    } catch (error) {
+      if (!isIpcError(error, 'IPCM_STORE_MISSING')) throw error;
+    }
+  }
+
+  /** Ends everything that the test has started. */
+  async end(): Promise<void> {
+    await Promise.all(this.#children.map((child) => child.destroy()));
+    for (const client of this.#clients) await leave(client);
+    for (const bus of this.#buses) {
+      await bus.unspawn();
+      if (await this.exists(bus)) throw new Error(`the store ${bus.route} is still there after unspawn`);
+    }
+  }
+
+  /** Ends the children of a test that failed, and tells what there is to look at. */
+  async abandon(): Promise<string> {
+    await Promise.all(this.#children.map((child) => child.destroy()));
+    for (const client of this.#clients) client.closeSync();
+    const stderr = this.#children.map((child) => child.stderr).join('');
+    const routes = this.#buses.map(({ route }) => route).join(', ');
+    return `${routes === '' ? '' : `kept: ${routes}`}${stderr === '' ? '' : `\nstderr of the children: ${stderr}`}`;
+  }
+
+  async #withStore(route: string, work: (store: Store) => unknown): Promise<void> {
+    const { factory, protocol } = this.subject;
+    const serializer = await resolveSerializer('JSON');
+    const protocolOptions = factory.connectOptions?.protocolOptions ?? {};
+    const store = await protocol.open(route, { serializer, limits: { maxMessageBytes: 1 << 20 }, protocolOptions });
+    try {
+      await work(store);
+    } finally {
+      await store.close();
+    }
+  }
+
+  #connectOptions(): ConnectOptions {
+    const { protocol, connectOptions } = this.subject.factory;
+    return typeof protocol === 'string' ? { ...connectOptions } : { protocol, ...connectOptions };
+  }
+}
+
+/** Lets a client go; what it has to complain about was the test's to notice. */
+async function leave(client: Client): Promise<void> {
+  if (client.disconnected) return;
+  try {
+    await client.disconnect(() => undefined);
+  } catch (error) {
+    const known = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
+    if (!known.every((each) => isIpcError(each))) throw error;
+  }
+}
