@@ -188,6 +188,8 @@ class Attempt<Handle> {
   /** Nobody holds the name, but what was sent to it is kept. */
   async #suspended(expiresAt: number | undefined): Promise<{ handle: Handle; arrival: Arrival } | undefined> {
     if (this.#request.mode === 'connect') {
+      // A reaper may have claimed its pid file or its deadline while we looked: then it only seemed suspended.
+      if (this.#claimed() || look(this.#path) === undefined) return undefined;
       const until = expiresAt === undefined ? '' : `, or wait until ${new Date(expiresAt * 1000).toISOString()}`;
       throw this.#taken(`the client of that name is suspended; reconnect as it${until}, or use another name`);
     }
