@@ -27,6 +27,7 @@ export { formatIdentity, ownIdentity, parseIdentity } from './liveness/identity.
 export type { ProcessIdentity } from './liveness/identity.ts';
 export { Message } from './message/message.ts';
 export type { MessageFields, WireMessage } from './message/message.ts';
+export type { LinkInfo, Links } from './protocol/links.ts';
 export type * from './protocol/protocol.ts';
 export type { Stats } from './protocol/stats.ts';
 export { protocolNames, resolveProtocol } from './protocols/resolve.ts';

@@ -11,6 +11,7 @@ import { reaping } from '../diagnostics/channels.ts';
 import { IpcError, isIpcError, quote, warn } from '../errors.ts';
 import { checkContent } from '../message/content.ts';
 import { Message } from '../message/message.ts';
+import type { LinkInfo, Links } from '../protocol/links.ts';
 import type { Connection, Outgoing, PeerEntry, Protocol, Reaped, Store } from '../protocol/protocol.ts';
 import { count, type Stats } from '../protocol/stats.ts';
 import type { Serializer } from '../serializers/serializer.ts';
@@ -345,6 +346,43 @@ export class Client extends EventEmitter<ClientEvents> {
     return reaped;
   }
 
+  // ── Connections, where the protocol has them (ConnectionUnix); elsewhere IPCM_NOT_SUPPORTED ────────────────────────
+
+  /** True while a message to the peer would go over a connection that is there already. */
+  hasConnection(peer: string): boolean {
+    return this.#links('hasConnection').hasConnection(peer);
+  }
+
+  /** The connections that are open, one for each peer, oldest first. */
+  connections(): readonly LinkInfo[] {
+    return this.#links('connections').connections();
+  }
+
+  /** Names of the peers that anybody can connect to, sorted. */
+  async listeningPeers(): Promise<readonly string[]> {
+    return this.#links('listeningPeers').listeningPeers();
+  }
+
+  /** True when anybody can connect to the peer; false when it only connects to others, or is not there. */
+  async peerIsListener(peer: string): Promise<boolean> {
+    return this.#links('peerIsListener').peerIsListener(peer);
+  }
+
+  /** Ends the connection with a peer; false where there is none. What is under way in either direction still arrives. */
+  disconnectConnection(peer: string): boolean {
+    return this.#links('disconnectConnection').disconnectConnection(peer);
+  }
+
+  /** When bytes last went to or from a peer, in milliseconds since the epoch; undefined without a connection. */
+  lastActivity(peer: string): number | undefined {
+    return this.#links('lastActivity').lastActivity(peer);
+  }
+
+  /** Ends the connections over which nothing went for `idle` milliseconds; returns how many. */
+  closeIdleConnections(idle: number): number {
+    return this.#links('closeIdleConnections').closeIdleConnections(idle);
+  }
+
   // ── Statistics ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Writes this client's counts to the store, where `allStats` and the sanity check find them. */
@@ -440,6 +478,13 @@ export class Client extends EventEmitter<ClientEvents> {
     this.#connected(call);
     const open = await waitForPeers(this.#parts.store, (name) => this.#peer(call, name), names, active, options);
     if (open.length > 0) throw peersTimeout(this.id, call, open, options.timeout);
+  }
+
+  #links(call: string): Links {
+    const { links } = this.#connected(call);
+    if (links !== undefined) return links;
+    const what = `${call}: clients of ${this.protocol.name} have no connections with each other; ConnectionUnix has`;
+    throw new IpcError('IPCM_NOT_SUPPORTED', what, { client: this.id, protocol: this.protocol.name });
   }
 
   #connected(call: string): Connection {

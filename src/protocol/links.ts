@@ -2,7 +2,7 @@
  * Connections between pairs of clients, where a protocol has them: who is connected with this client, and how to let go of
  * those that are not needed. Nothing here is needed to send or to receive: a send connects by itself.
  */
-import type { Awaitable } from './protocol.ts';
+import type { Awaitable } from './awaitable.ts';
 
 /** The connection with one peer. */
 export interface LinkInfo {

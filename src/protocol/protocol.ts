@@ -10,10 +10,11 @@ import type { IpcError } from '../errors.ts';
 import type { ProcessIdentity } from '../liveness/identity.ts';
 import type { Message } from '../message/message.ts';
 import type { Serializer } from '../serializers/serializer.ts';
+import type { Awaitable } from './awaitable.ts';
+import type { Links } from './links.ts';
 import type { Stats } from './stats.ts';
 
-/** An answer now, or later. */
-export type Awaitable<T> = T | Promise<T>;
+export type { Awaitable } from './awaitable.ts';
 
 /** What a protocol can and cannot do: read by the client, the conformance suite, the docs table and the command. */
 export interface Capabilities {
@@ -199,6 +200,8 @@ export interface ReceiveLimit {
 
 /** One client's way in and out of a store. */
 export interface Connection {
+  /** Connections between pairs of clients, where the protocol has them. */
+  readonly links?: Links;
   /**
    * Sends messages to one peer, in order, starting with the first. Returns when as many as possible are with the store or
    * the kernel. Throws only for what concerns the whole peer: `IPCM_PEER_UNKNOWN`, `IPCM_PEER_GONE`, `IPCM_STORE_MISSING`.
