@@ -5,7 +5,7 @@ import { resolveClientOptions, type ClientOptions } from './client/options.ts';
 import { IpcError, quote } from './errors.ts';
 import { ownIdentity } from './liveness/identity.ts';
 import type { Protocol } from './protocol/protocol.ts';
-import { resolveProtocol, standardProtocols } from './protocols/resolve.ts';
+import { infoName, resolveProtocol, standardProtocols } from './protocols/resolve.ts';
 import { defaultSerializerName, resolveSerializer, type SerializerInput } from './serializers/resolve.ts';
 import type { Serializer } from './serializers/serializer.ts';
 import { constants } from 'node:os';
@@ -99,6 +99,7 @@ export async function ipcmSpawn(options: SpawnOptions = {}): Promise<Spawn> {
   const { debug } = options;
   return new Spawn({
     protocol,
+    protocolName: infoName(protocol),
     serializer,
     store,
     guard,

@@ -40,18 +40,29 @@ export async function resolveProtocol(protocol: string | Protocol): Promise<Prot
   );
 }
 
+/** Where protocols came from that were named by a module: other processes, in other directories, need the whole path. */
+const imported = new WeakMap<Protocol, string>();
+
+/** The protocol element of the connection info. */
+export function infoName(protocol: Protocol): string {
+  return imported.get(protocol) ?? protocol.className;
+}
+
 async function importProtocol(protocol: string): Promise<Protocol> {
-  const specifier = protocol.slice(1);
   let module: unknown;
+  let location: string;
   try {
-    module = await import(locate(specifier));
+    location = locate(protocol.slice(1));
+    module = await import(location);
   } catch (error) {
     throw new IpcError('IPCM_UNKNOWN_PROTOCOL', `protocol ${quote(protocol)}: its module cannot be imported`, {
       cause: error,
     });
   }
   const { protocol: named, default: main } = module as { protocol?: unknown; default?: unknown };
-  return checkProtocol(named ?? main, quote(protocol));
+  const found = checkProtocol(named ?? main, quote(protocol));
+  imported.set(found, `+${location}`);
+  return found;
 }
 
 /** A package name is looked up from the working directory, as the user's own code would. */

@@ -40,6 +40,8 @@ export interface ShutdownReport {
 /** Parts of a spawn; made by `ipcmSpawn`. */
 export interface SpawnParts {
   readonly protocol: Protocol;
+  /** The protocol element of the connection info. */
+  readonly protocolName: string;
   readonly serializer: Serializer;
   readonly store: Store;
   readonly guard: boolean;
@@ -88,7 +90,7 @@ export class Spawn implements Guarded {
 
   /** The connection info: give this string to any process that shall take part. */
   get info(): string {
-    return formatInfo([this.protocol.className, this.serializer.spec, this.route]);
+    return formatInfo([this.#parts.protocolName, this.serializer.spec, this.route]);
   }
 
   toString(): string {

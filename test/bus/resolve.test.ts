@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import {
@@ -27,9 +27,11 @@ test('a protocol has a bare and a full name', async () => {
 });
 
 test('a protocol of your own is a module with a leading +, and travels in the info', async () => {
-  for (const specifier of [`+${pathToFileURL(fixture).href}`, `+${fixture}`]) {
+  const whole = `+${pathToFileURL(fixture).href}`;
+  for (const specifier of [whole, `+${fixture}`, `+./${relative(process.cwd(), fixture)}`]) {
     await using bus = await ipcmSpawn({ protocol: specifier });
     assert.equal(bus.protocol.name, 'Limited');
+    assert.equal(parseInfo('test', bus.info)[0], whole, 'a process in another directory finds it as well');
     const client = await ipcmConnect('a', bus.info);
     assert.equal(client.protocol, limited);
     await client.disconnect();
