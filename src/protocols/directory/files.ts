@@ -183,7 +183,8 @@ export function removeTree(path: string): void {
     rmdirSync(path);
     return;
   } catch (error) {
-    if (isMissing(error)) return;
+    // ENOTDIR is not missing here: an entry may be a FIFO or a socket.
+    if (systemCode(error) === 'ENOENT') return;
   }
   rmSync(path, { recursive: true, force: true, maxRetries: 3 });
 }
