@@ -140,24 +140,25 @@ async function connect(
   const call = mode === 'connect' ? 'ipcmConnect' : 'ipcmReconnect';
   const [protocolName, serializerSpec, route] = parseInfo(call, info);
   const protocol = await resolveProtocol(options.protocol ?? protocolName);
-  const reason = await protocol.unviable();
+  const reason = await protocol.unviable({ protocolOptions: options.protocolOptions ?? {} });
   if (reason !== undefined) throw notViable(protocol, reason);
   const serializer = await resolveSerializer(options.serializer ?? serializerSpec);
   return connectClient(mode, name, { protocol, serializer, route }, clientOptionsOf(options));
 }
 
 async function pickProtocol(options: SpawnOptions): Promise<Protocol> {
+  const given = { protocolOptions: options.protocolOptions ?? {} };
   const single = options.protocol ?? (options.protocols === undefined ? defaults.protocol : undefined);
   if (single !== undefined) {
     const protocol = await resolveProtocol(single);
-    const reason = await protocol.unviable();
+    const reason = await protocol.unviable(given);
     if (reason !== undefined) throw notViable(protocol, reason);
     return protocol;
   }
   const reasons: string[] = [];
   for (const candidate of options.protocols ?? defaults.protocolList) {
     const protocol = await resolveProtocol(candidate);
-    const reason = await protocol.unviable();
+    const reason = await protocol.unviable(given);
     if (reason === undefined) return protocol;
     reasons.push(`${protocol.name}: ${reason}`);
   }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { ipcmSpawn } from 'ipc-manager';
 
-const bus = await ipcmSpawn();
+const bus = await ipcmSpawn({ protocol: 'MessageFiles' });
 const boss = await bus.connect('boss');
 const worker = (): ChildProcess =>
   spawn(process.execPath, [fileURLToPath(new URL('worker.ts', import.meta.url)), bus.info], { stdio: 'inherit' });

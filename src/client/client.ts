@@ -295,8 +295,8 @@ export class Client extends EventEmitter<ClientEvents> {
     const { inbox } = this.#reader;
     const encode = (message: Message): Outgoing => this.#sender.encode('requeueMessage', message);
     // What a loop has read ahead goes back behind them: from the buffer it would come first.
-    if (this.#parts.options.ack) await connection.release(inbox.receipts([...messages, ...inbox.takeBuffered()]));
-    else await connection.requeue([...messages.map(encode), ...inbox.takeBuffered().map(encode)]);
+    if (this.#parts.options.ack) await connection.release(inbox.receipts([...messages, ...inbox.take()]));
+    else await connection.requeue([...messages.map(encode), ...inbox.take().map(encode)]);
     for (const message of messages) count(this.#parts.stats.read, message.from, -1);
     this.#reader.wake();
   }

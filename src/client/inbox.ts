@@ -18,7 +18,7 @@ export interface InboxPort {
 export class Inbox {
   readonly #port: InboxPort;
   readonly #receipts = new Map<Message, unknown>();
-  #buffer: Message[] = [];
+  readonly #buffer: Message[] = [];
   #reading: Promise<void> | undefined;
 
   constructor(port: InboxPort) {
@@ -35,25 +35,14 @@ export class Inbox {
     return this.#receipts.size;
   }
 
-  /** Hands out what is buffered, or else what the store has, `limit` at most. */
-  async take(limit: ReceiveLimit): Promise<Message[]> {
+  /** Reads from the store, if nothing is buffered; what it reads leaves the buffer by `take` only, in order. */
+  async fill(limit: ReceiveLimit): Promise<void> {
     if (this.#buffer.length === 0) await this.#read(limit);
-    return this.#buffer.splice(0, limit.messages);
   }
 
-  /** One buffered message, if there is one. */
-  next(): Message | undefined {
-    return this.#buffer.shift();
-  }
-
-  /** Takes all that is buffered. */
-  takeBuffered(): Message[] {
-    return this.#buffer.splice(0);
-  }
-
-  /** Gives back messages that were taken and not handed out. */
-  putBack(messages: readonly Message[]): void {
-    this.#buffer = [...messages, ...this.#buffer];
+  /** The first buffered messages, all unless told otherwise. */
+  take(messages: number = this.#buffer.length): Message[] {
+    return this.#buffer.splice(0, messages);
   }
 
   /** Takes the receipts of messages, of all that are left if none is named. */

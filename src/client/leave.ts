@@ -75,8 +75,7 @@ function undelivered(client: string, peers: readonly string[], messages: number)
 /** Before a suspension: what was read and not handed out goes back into the store. */
 async function keep(port: LeavePort): Promise<void> {
   if (port.options.ack) return;
-  const buffered: Message[] = [];
-  for (let message = port.inbox.next(); message !== undefined; message = port.inbox.next()) buffered.push(message);
+  const buffered = port.inbox.take();
   if (buffered.length > 0)
     await port.connection.requeue(buffered.map((message) => port.sender.encode('suspend', message)));
 }
@@ -87,7 +86,8 @@ async function account(port: LeavePort, handler: LeaveOptions['handler']): Promi
   const unread: Message[] = [];
   let total = 0;
   for (;;) {
-    const batch = await port.inbox.take(slice);
+    await port.inbox.fill(slice);
+    const batch = port.inbox.take(slice.messages);
     if (batch.length === 0) break;
     const messages: Message[] = [];
     for (const message of batch) {
@@ -111,8 +111,7 @@ async function account(port: LeavePort, handler: LeaveOptions['handler']): Promi
 
 /** Messages handed out and never acknowledged count as unread: they are put back and read again by `account`. */
 async function giveBack(port: LeavePort): Promise<void> {
-  const buffered = new Set<Message>();
-  for (let message = port.inbox.next(); message !== undefined; message = port.inbox.next()) buffered.add(message);
+  const buffered = new Set(port.inbox.take());
   for (const message of port.inbox.outstanding()) {
     if (!buffered.has(message)) count(port.stats.read, message.from, -1);
   }

@@ -52,18 +52,21 @@ export class Reader {
   async get(messages: number, options: WaitOptions): Promise<Message[]> {
     const limit = { messages, bytes: sliceBytes };
     const mayWait = options.timeout !== undefined || options.signal !== undefined;
-    const batch = mayWait ? await this.#await(limit, options) : await this.#look(limit);
+    const take = (): Message[] => this.inbox.take(messages);
+    if (!mayWait) await this.#look(limit);
+    const batch = mayWait ? await this.#first(take, limit, options) : take();
     for (const message of batch) this.#handedOut(message);
     return batch;
   }
 
   /** What comes, until closed, timed out or terminated. */
   async *loop(options: IterateOptions): AsyncGenerator<Message, void, void> {
+    const take = (): Message[] => this.inbox.take(1);
     this.#loops++;
     try {
       while (!this.#closed) {
         options.signal?.throwIfAborted();
-        const message = this.inbox.next() ?? (await this.#first(options));
+        const [message] = await this.#first(take, loopSlice, options);
         if (message === undefined) return;
         this.#handedOut(message);
         if (message.isTerminate && options.terminate !== true) return;
@@ -85,42 +88,41 @@ export class Reader {
     this.#arrival.close();
   }
 
-  async #first(options: WaitOptions): Promise<Message | undefined> {
-    const batch = await this.#await(loopSlice, options);
-    const first = batch.shift();
-    this.inbox.putBack(batch);
-    return first;
-  }
-
   /**
-   * Protocols that answer at once would let a loop over a backlog run on microtasks alone, and no timer, signal or socket of
-   * the process would get its turn: so the event loop is let go round every few milliseconds.
+   * What `take` finds in the buffer, once there is something; empty at the timeout and when closed. The buffer is filled and
+   * emptied in one step each, so that of two who wait at once none hands out what comes later before what came first.
    */
-  async #look(limit: ReceiveLimit): Promise<Message[]> {
-    if (performance.now() - this.#turn > longestTurn) {
-      await setImmediate();
-      this.#turn = performance.now();
-      // Left meanwhile: what is still there is accounted for by the disconnect.
-      if (this.#closed) return [];
-    }
-    this.#arrival.looking();
-    return this.inbox.take(limit);
-  }
-
-  /** Looks until there is something; empty at the timeout and once closed. */
-  async #await(limit: ReceiveLimit, options: WaitOptions): Promise<Message[]> {
+  async #first(take: () => Message[], limit: ReceiveLimit, options: WaitOptions): Promise<Message[]> {
+    const buffered = take();
+    if (buffered.length > 0) return buffered;
     const deadline = deadlineOf(options.timeout);
     options.signal?.throwIfAborted();
     this.#arrival.listen();
     let over = false;
     while (!this.#closed) {
-      const messages = await this.#look(limit);
+      await this.#look(limit);
+      const messages = take();
       if (messages.length > 0 || over) return messages;
       // Where the event loop was busy past the deadline a message may have come in time: one last look tells.
       over = !(await this.#arrival.wait(deadline, options.signal));
       this.#turn = performance.now();
     }
     return [];
+  }
+
+  /**
+   * Protocols that answer at once would let a loop over a backlog run on microtasks alone, and no timer, signal or socket of
+   * the process would get its turn: so the event loop is let go round every few milliseconds.
+   */
+  async #look(limit: ReceiveLimit): Promise<void> {
+    if (performance.now() - this.#turn > longestTurn) {
+      await setImmediate();
+      this.#turn = performance.now();
+      // Left meanwhile: what is still there is accounted for by the disconnect.
+      if (this.#closed) return;
+    }
+    this.#arrival.looking();
+    await this.inbox.fill(limit);
   }
 
   #handedOut(message: Message): void {

@@ -50,7 +50,8 @@ async function spawn(command: Command, options: SpawnCommandOptions): Promise<vo
   // Before the store is there, so that a signal never finds it unguarded.
   const interruption = options.keep === true ? undefined : onInterrupt('asking clients to end');
   const bus = await ipcmSpawn({
-    protocol: options.protocol,
+    // What is kept shall outlive its clients: names that sleep, and the messages for them.
+    protocol: options.protocol ?? (options.keep === true ? 'MessageFiles' : undefined),
     serializer: options.serializer,
     route: options.route,
     guard: options.keep !== true,

@@ -26,6 +26,11 @@ export interface Capabilities {
   readonly acknowledge: boolean;
   /** Messages waiting for a reader survive the reader's death in the store. */
   readonly survivesReader: boolean;
+  /**
+   * Short messages (up to 256 bytes serialized) that certainly find room at a receiver which does not read; beyond it
+   * senders may have to wait. Infinity where only the space of the store limits it.
+   */
+  readonly capacity: number;
   /** Largest serialized message in bytes that the protocol itself can carry; Infinity where only the option limits it. */
   readonly largestMessage: number;
   /** What goes over the wire: the whole message serialized, or columns with the serialized content. */
@@ -70,7 +75,7 @@ export interface Protocol {
   readonly className: string;
   readonly capabilities: Capabilities;
   /** Why this machine or runtime cannot carry the protocol and what to do about it; undefined where it can. */
-  unviable(): Awaitable<string | undefined>;
+  unviable(options?: Pick<StoreOptions, 'protocolOptions'>): Awaitable<string | undefined>;
   /** Makes a store (adopts an empty directory, creates missing tables …). */
   create(options: CreateOptions): Awaitable<Store>;
   /** Opens the store at a route that somebody made. Throws `IPCM_STORE_MISSING`. */

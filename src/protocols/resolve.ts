@@ -9,12 +9,16 @@ const prefix = 'IPC::Manager::Client::';
 
 /** The built-in protocols, in the order in which one is picked when the caller does not care. */
 const builtin: readonly (readonly [string, () => Promise<{ readonly protocol: Protocol }>])[] = [
+  ['AtomicPipe', () => import('./atomic-pipe/index.ts')],
+  ['UnixSocket', () => import('./unix-socket/index.ts')],
+  ['ConnectionUnix', () => import('./connection-unix/index.ts')],
+  ['SQLite', () => import('./sqlite/index.ts')],
   ['MessageFiles', () => import('./message-files/index.ts')],
   ['LocalMemory', () => import('./local-memory/index.ts')],
 ];
 
 /** Protocols that the bus defines and this version does not carry yet. */
-const planned = ['AtomicPipe', 'UnixSocket', 'ConnectionUnix', 'SQLite', 'PostgreSQL', 'MariaDB', 'MySQL'];
+const planned = ['PostgreSQL', 'MariaDB', 'MySQL'];
 
 /** Names of the built-in protocols. */
 export const protocolNames: readonly string[] = builtin.map(([name]) => name);

@@ -28,9 +28,9 @@ const hasCode = (code: string, text: RegExp) => (error: unknown) => {
   return true;
 };
 
-test('nothing is set at first, and the list begins with a protocol that needs nothing', () => {
+test('nothing is set at first, and the list has the protocols between processes, in order', () => {
   assert.equal(ipcmDefaultProtocol(), undefined);
-  assert.equal(ipcmDefaultProtocolList()[0], 'MessageFiles');
+  assert.deepEqual(ipcmDefaultProtocolList(), ['AtomicPipe', 'UnixSocket', 'ConnectionUnix', 'SQLite', 'MessageFiles']);
   assert.ok(!ipcmDefaultProtocolList().includes('LocalMemory'), 'what other processes cannot reach is never picked');
 });
 

@@ -39,7 +39,7 @@ async function check(sandbox: Sandbox, bytes: Uint8Array, ...options: string[]):
   const { seconds, messages, protocol, serializer, counters, ...totals } = summary ?? {};
   assert.deepEqual(
     [typeof seconds, typeof messages, protocol, typeof serializer, typeof counters],
-    ['number', 'number', 'MessageFiles', 'string', 'number'],
+    ['number', 'number', 'AtomicPipe', 'string', 'number'],
   );
   const lines = linesIn(bytes);
   const words = [...expected.values()].reduce((a, b) => a + b, 0);
@@ -115,7 +115,7 @@ test('the README by default, as a table with a summary', async (t) => {
   const lines = linesIn(readFileSync(readme)).toLocaleString('en-US');
   assert.match(
     stdout,
-    new RegExp(`^COUNT +WORD\\n( *\\d+ +\\S+\\n){3}${lines} lines read, ${lines} counted; .* over MessageFiles with `),
+    new RegExp(`^COUNT +WORD\\n( *\\d+ +\\S+\\n){3}${lines} lines read, ${lines} counted; .* over AtomicPipe with `),
   );
   assert.equal(stderr, '');
 });

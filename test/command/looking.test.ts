@@ -131,7 +131,7 @@ test('doctor finds a way', async (t) => {
   );
   assert.ok(findings.some(({ name, viable }) => name === 'JSON' && viable === true));
   assert.equal(findings.filter(({ isDefault }) => isDefault === true).length, 2);
-  assert.match((await sandbox.run(['doctor'])).stdout, /^protocol +MessageFiles +yes +default; needs /m);
+  assert.match((await sandbox.run(['doctor'])).stdout, /^protocol +AtomicPipe +yes +default; needs /m);
 });
 
 test('doctor tells why something is not viable, and fails when nothing is', async (t) => {

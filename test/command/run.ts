@@ -117,7 +117,8 @@ export class Sandbox {
   async bus(
     ...args: string[]
   ): Promise<{ readonly running: Running; readonly info: string; readonly env: NodeJS.ProcessEnv }> {
-    const running = this.start(['spawn', ...args]);
+    // A protocol that can suspend, for the tests that leave a name and come back to it.
+    const running = this.start(['spawn', '--protocol', 'MessageFiles', ...args]);
     const info = await running.firstLine();
     return { running, info, env: { IPCM_INFO: info } };
   }

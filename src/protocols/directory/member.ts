@@ -10,7 +10,7 @@ import { statsFromWire, statsToWire, type Stats } from '../../protocol/stats.ts'
 import { look, moveFile, readSmall, removeFile, removeTree, replaceFile, storeError, type Place } from './files.ts';
 import { isHashed, type Sidecar } from './names.ts';
 import { stagingPath } from './owner.ts';
-import { removeOwnPid } from './pid-file.ts';
+import { isSameProcess, readPid, removeOwnPid } from './pid-file.ts';
 
 /** Largest `.stats` file that is read. */
 export const largestStats = 16 * 1024 * 1024;
@@ -102,6 +102,8 @@ export class Member {
   seal(): void {
     if (this.#sealed) return;
     this.attempt('stop receiving', () => {
+      // Somebody removed the store and made it anew, or took the name of what looked dead: the entry is not ours any more.
+      if (!isSameProcess(readPid(this.sidecar('.pid'))?.identity, this.identity)) return;
       if (this.#sealsByRename) moveFile(this.path, this.sealedPath);
       else removeFile(this.path);
     });

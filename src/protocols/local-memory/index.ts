@@ -13,6 +13,7 @@ const capabilities: Capabilities = {
   suspend: true,
   acknowledge: true,
   survivesReader: false,
+  capacity: Number.POSITIVE_INFINITY,
   largestMessage: Number.POSITIVE_INFINITY,
   unit: 'message',
   wakeUp: 'memory',

@@ -10,6 +10,7 @@ export const protocol = directoryProtocol<void>({
     suspend: true,
     acknowledge: true,
     survivesReader: true,
+    capacity: Infinity,
     largestMessage: Infinity,
     unit: 'message',
     wakeUp: 'inotify',

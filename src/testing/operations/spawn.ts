@@ -68,8 +68,9 @@ export function spawnTests(suite: Suite): void {
         const bus = await scene.bus({ serializer });
         if (serializer !== undefined) assert.deepEqual(bus.serializer.spec, (await resolveSerializer(serializer)).spec);
         const [a, b, c] = await scene.clients(bus, 'con1', 'con2', 'con3');
-        for (const content of contents) await a.sendMessage('con2', content);
+        const sent = Promise.all(contents.map((content) => a.sendMessage('con2', content)));
         const received = await take(b, contents.length);
+        await sent;
         assert.deepEqual(
           received.map(({ content }) => content),
           contents,

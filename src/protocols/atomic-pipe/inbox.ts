@@ -1,0 +1,80 @@
+/** Receiving: messages out of the client's own FIFO. */
+import { closeSync } from 'node:fs';
+import { IpcError } from '../../errors.ts';
+import { systemError } from '../../native/native.ts';
+import type { ConnectionReport } from '../../protocol/protocol.ts';
+import type { Source } from '../directory/descriptor-connection.ts';
+import { storeError } from '../directory/files.ts';
+import type { Member } from '../directory/member.ts';
+import { ChunkReader } from './chunk-reader.ts';
+import { again, type Pipes } from './pipe.ts';
+import { Reassembly } from './reassembly.ts';
+
+/** Reads one FIFO. */
+export class Inbox implements Source {
+  readonly fd: number;
+  readonly #member: Member;
+  readonly #report: ConnectionReport;
+  readonly #chunks: ChunkReader;
+  readonly #reassembly: Reassembly;
+
+  /** Takes over the descriptor. */
+  constructor(fd: number, pipes: Pipes, member: Member, report: ConnectionReport) {
+    this.fd = fd;
+    this.#member = member;
+    this.#report = report;
+    this.#chunks = new ChunkReader({
+      read: (buffer, offset, length) => this.#read(pipes, buffer, offset, length),
+      garbage: (bytes) =>
+        this.#malformed(`${bytes} bytes in its FIFO were no message of anybody and have been skipped`),
+    });
+    const { maxMessageBytes } = member.options.limits;
+    this.#reassembly = new Reassembly(maxMessageBytes, {
+      tooLarge: (pid) => {
+        const text = `a message from process ${pid} is over the limit of ${maxMessageBytes} bytes: dropped; raise maxMessageBytes`;
+        this.#reject('IPCM_MESSAGE_TOO_LARGE', text, pid);
+      },
+      torn: (pid, bytes, why) =>
+        this.#malformed(`the first ${bytes} bytes of a message from process ${pid} were dropped: ${why}`, pid),
+    });
+  }
+
+  begin(): void {
+    this.#chunks.begin();
+  }
+
+  next(): Uint8Array | undefined {
+    const chunks = this.#chunks;
+    while (chunks.next()) {
+      const whole = this.#reassembly.add(chunks.pid, chunks.tid, chunks.part, chunks.data);
+      if (whole !== undefined) return whole;
+    }
+    this.#reassembly.emptied();
+    return undefined;
+  }
+
+  incomplete(): boolean {
+    return this.#reassembly.incomplete();
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+
+  #read(pipes: Pipes, buffer: Uint8Array, offset: number, length: number): number {
+    const result = pipes.read(this.fd, buffer, offset, length);
+    if (result >= 0) return result;
+    if (result === again) return 0;
+    throw storeError(systemError(result, 'read', this.#member.path), 'receive', this.#member.place);
+  }
+
+  #malformed(text: string, pid?: number): void {
+    this.#reject('IPCM_MALFORMED_MESSAGE', text, pid);
+  }
+
+  #reject(code: 'IPCM_MALFORMED_MESSAGE' | 'IPCM_MESSAGE_TOO_LARGE', text: string, pid: number | undefined): void {
+    const { name, place } = this.#member;
+    const facts = { client: name, ...place, ...(pid === undefined ? {} : { pid }) };
+    this.#report.rejected(new IpcError(code, `client "${name}": ${text}`, facts));
+  }
+}

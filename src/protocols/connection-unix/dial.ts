@@ -1,0 +1,124 @@
+/** Connecting to a peer, and finding out why that does not work. */
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { IpcError, quote, systemCode } from '../../errors.ts';
+import { isAlive } from '../../liveness/alive.ts';
+import { isDirectory, look, storeError } from '../directory/files.ts';
+import type { Member } from '../directory/member.ts';
+import { entryFor } from '../directory/names.ts';
+import { readPid } from '../directory/pid-file.ts';
+
+/** How long a socket may refuse connections although its owner lives, in milliseconds: it may be starting or leaving. */
+const patience = 250;
+
+/** More peers than this are not remembered. */
+const mostKnown = 4096;
+
+function connectOnce(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path, allowHalfOpen: true });
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(socket);
+    });
+  });
+}
+
+/** Connects one client to others. */
+export class Dialer {
+  readonly #member: Member;
+  readonly #nameLimit: number;
+  readonly #dead: (peer: string) => void;
+  readonly #known = new Set<string>();
+  #closed = false;
+
+  /** `dead` is called with a peer found dead. */
+  constructor(member: Member, nameLimit: number, dead: (peer: string) => void) {
+    this.#member = member;
+    this.#nameLimit = nameLimit;
+    this.#dead = dead;
+  }
+
+  /** Path of a peer's entry. */
+  path(peer: string): string {
+    return `${this.#member.place.route}/${entryFor(peer, this.#nameLimit)}`;
+  }
+
+  /** No further tries. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** A connected socket. Waits while the peer's backlog is full. Throws `IPCM_PEER_UNKNOWN`, `IPCM_PEER_GONE` and others. */
+  async connect(peer: string): Promise<Socket> {
+    const path = this.path(peer);
+    const begin = performance.now();
+    // The sockets of a killed process live on for a moment, until the last of its threads has ended.
+    const died = this.#died(peer, path);
+    if (died !== undefined) throw died;
+    for (let wait = 1; ; wait = Math.min(wait * 2, 50)) {
+      try {
+        const socket = await connectOnce(path);
+        if (this.#known.size >= mostKnown) this.#known.clear();
+        this.#known.add(peer);
+        return socket;
+      } catch (error) {
+        const why = this.#reason(error, peer, path);
+        const busy = systemCode(error) === 'EAGAIN' || performance.now() - begin < patience;
+        if (why !== undefined && !busy) throw why;
+        if (why !== undefined && !this.#mayChange(error, path)) throw why;
+      }
+      await sleep(wait);
+      if (this.#closed) throw this.#error('IPCM_PEER_GONE', peer, `this client has left`);
+    }
+  }
+
+  /** The error for a connection that ended while a message was being written to it. */
+  broken(peer: string): IpcError {
+    const died = this.#died(peer, this.path(peer));
+    const why = 'it ended the connection while messages were on their way; whether it has read them is not known';
+    return died ?? this.#error('IPCM_PEER_GONE', peer, why);
+  }
+
+  /** True for failures that pass by themselves, while the peer is there. */
+  #mayChange(error: unknown, path: string): boolean {
+    const code = systemCode(error);
+    return code === 'EAGAIN' || ((code === 'ECONNREFUSED' || code === 'ECONNRESET') && look(path)?.isSocket() === true);
+  }
+
+  /** Why a peer cannot be connected to; undefined where it only has too many who want to. */
+  #reason(error: unknown, peer: string, path: string): IpcError | undefined {
+    const { place } = this.#member;
+    if (!isDirectory(place.route)) return storeError(error, `send to ${quote(peer)}`, place);
+    const died = this.#died(peer, path);
+    if (died !== undefined) return died;
+    const code = systemCode(error);
+    if (code === 'EAGAIN') return undefined;
+    const entry = look(path);
+    if (entry === undefined) {
+      return this.#known.delete(peer)
+        ? this.#error('IPCM_PEER_GONE', peer, 'it has disconnected')
+        : this.#error('IPCM_PEER_UNKNOWN', peer, 'nobody of that name is on the bus');
+    }
+    if (entry.isFile()) {
+      const why = 'it does not listen, and has not connected to this client; let it listen, or send something first';
+      return this.#error('IPCM_PEER_UNKNOWN', peer, why);
+    }
+    if (code !== 'ECONNREFUSED' && code !== 'ECONNRESET') return storeError(error, `connect to ${quote(peer)}`, place);
+    return this.#error('IPCM_PEER_GONE', peer, 'nobody accepts connections at its socket');
+  }
+
+  #died(peer: string, path: string): IpcError | undefined {
+    const pid = readPid(`${path}.pid`)?.identity;
+    if (pid === undefined || isAlive(pid)) return undefined;
+    this.#known.delete(peer);
+    this.#dead(peer);
+    return this.#error('IPCM_PEER_GONE', peer, `its process ${pid.pid} has died`, pid.pid);
+  }
+
+  #error(code: 'IPCM_PEER_GONE' | 'IPCM_PEER_UNKNOWN', peer: string, why: string, pid?: number): IpcError {
+    const facts = { client: this.#member.name, peer, ...this.#member.place, ...(pid === undefined ? {} : { pid }) };
+    return new IpcError(code, `cannot send to ${quote(peer)}: ${why}`, facts);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Frames into buffers, as few as possible for one write: small messages are copied into one buffer behind each other, large
+ * ones are written from where they are.
+ *
+ * The buffer is used again when the kernel has taken it, else its new owner is the socket. A fresh one for each write would
+ * cost more than the write.
+ */
+import type { Outgoing } from '../../protocol/protocol.ts';
+
+/** From this size on a copy costs more than another entry in the list of buffers of a write. */
+const large = 32 * 1024;
+
+/** Smallest scratch buffer. */
+const smallest = 64 * 1024;
+/** Larger ones are not kept. */
+const largestKept = 2 * 1024 * 1024;
+
+/** Packs frames; one for all connections of a client. */
+export class Packer {
+  #scratch = Buffer.allocUnsafeSlow(smallest);
+
+  /** The buffers of a batch, with `first` as a frame before it. Valid until the next call, unless given away. */
+  pack(batch: readonly Outgoing[], first?: Uint8Array): Buffer[] {
+    let packed = first === undefined ? 0 : 4 + first.length;
+    for (const { bytes } of batch) packed += bytes.length < large ? 4 + bytes.length : 4;
+    if (packed > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(packed)));
+    const scratch = this.#scratch;
+    const parts: Buffer[] = [];
+    let at = 0;
+    if (first !== undefined) {
+      at = head(scratch, at, first.length);
+      scratch.set(first, at);
+      at += first.length;
+    }
+    let begin = 0;
+    for (const { bytes } of batch) {
+      at = head(scratch, at, bytes.length);
+      if (bytes.length < large) {
+        scratch.set(bytes, at);
+        at += bytes.length;
+      } else {
+        parts.push(scratch.subarray(begin, at), Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+        begin = at;
+      }
+    }
+    if (at > begin) parts.push(scratch.subarray(begin, at));
+    if (scratch.length > largestKept) this.giveAway();
+    return parts;
+  }
+
+  /** What was packed last is still needed: the next call gets another buffer. */
+  giveAway(): void {
+    this.#scratch = Buffer.allocUnsafeSlow(smallest);
+  }
+}
+
+function head(buffer: Buffer, at: number, length: number): number {
+  buffer[at] = length >>> 24;
+  buffer[at + 1] = length >>> 16;
+  buffer[at + 2] = length >>> 8;
+  buffer[at + 3] = length;
+  return at + 4;
+}

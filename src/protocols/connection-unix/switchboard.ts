@@ -1,0 +1,256 @@
+/** All channels of a client: taking them in, telling who they are, and parting with those that misbehave. */
+import type { Socket } from 'node:net';
+import { IpcError, quote, type ErrorCode } from '../../errors.ts';
+import type { Member } from '../directory/member.ts';
+import type { ConnectionReport } from '../../protocol/protocol.ts';
+import { Channel, type ChannelOwner } from './channel.ts';
+import { isWelcome } from './credentials.ts';
+import { parseHello } from './hello.ts';
+import { Packer } from './pack.ts';
+import { Peers } from './peers.ts';
+import type { Settings } from './settings.ts';
+import { turns } from './turns.ts';
+
+/** Milliseconds in which whoever connects has to say who it is. */
+const helloTimeout = 5000;
+/** Milliseconds that a peer has to end its half of a connection after we have ended ours. */
+const closingTimeout = 1000;
+/** How often deadlines are looked at while there are any, in milliseconds. */
+const sweepInterval = 100;
+/** More who have not said who they are than this, and those silent for a second make room. */
+const crowd = 256;
+/** More than this are never let in. */
+const mostUnidentified = 4096;
+
+/** The channels of a client. */
+export class Switchboard implements ChannelOwner {
+  readonly packer = new Packer();
+  readonly maxMessageBytes: number;
+  readonly peers: Peers;
+  /** Changes whenever somebody has connected or bytes have come. */
+  activity = 0;
+  /** True while there is a descriptor for which the event loop has not polled yet. */
+  unpolled = false;
+  readonly #member: Member;
+  readonly #settings: Settings;
+  readonly #report: ConnectionReport;
+  readonly #wakers = new Set<() => void>();
+  readonly #channels = new Set<Channel>();
+  /** In the order in which they connected. */
+  readonly #unidentified = new Set<Channel>();
+  #sweeper: NodeJS.Timeout | undefined;
+  #closing = false;
+
+  constructor(member: Member, settings: Settings, report: ConnectionReport) {
+    this.#member = member;
+    this.#settings = settings;
+    this.#report = report;
+    this.maxMessageBytes = member.options.limits.maxMessageBytes;
+    this.peers = new Peers(() => this.wake());
+    this.resumed();
+  }
+
+  /** True while something may still come over a connection that is there. */
+  get open(): boolean {
+    for (const channel of this.#channels) if (!channel.ended) return true;
+    return this.peers.holding;
+  }
+
+  /** True in the midst of a message from somebody. */
+  get partial(): boolean {
+    for (const channel of this.#channels) if (channel.partial) return true;
+    return false;
+  }
+
+  /** Calls `wake` when something has come; returns how to stop. */
+  onWake(wake: () => void): () => void {
+    // A waker of its own each time: the same function may wait twice.
+    const waker = (): void => wake();
+    this.#wakers.add(waker);
+    return () => this.#wakers.delete(waker);
+  }
+
+  wake(): void {
+    for (const waker of this.#wakers) waker();
+  }
+
+  /** Somebody has connected to us. */
+  accept(socket: Socket): void {
+    this.activity++;
+    const stranger = isWelcome(socket, this.#settings.allowUsers)
+      ? undefined
+      : 'a connection was refused: it is of another user; allow it with the option allowUsers';
+    const why = this.#makeRoom() ? stranger : 'a connection was refused: too many do not say who they are';
+    if (why !== undefined) {
+      socket.destroy();
+      this.#tell('IPCM_MALFORMED_MESSAGE', why);
+      return;
+    }
+    const channel = this.#add(socket, false);
+    this.#unidentified.add(channel);
+    this.watch();
+  }
+
+  /** We have connected to a peer. */
+  dialed(socket: Socket, name: string): Channel {
+    const channel = this.#add(socket, true);
+    this.peers.enter(name, channel);
+    return channel;
+  }
+
+  hello(channel: Channel, bytes: Uint8Array): void {
+    let name: string;
+    try {
+      name = parseHello(bytes, this.#member.options.serializer);
+    } catch (error) {
+      this.#tell('IPCM_MALFORMED_MESSAGE', 'a connection was dropped', { cause: error });
+      channel.drop();
+      return;
+    }
+    const [first] = this.#unidentified;
+    if (first === channel) this.#enter(channel, name);
+    else {
+      // Somebody connected before it, perhaps the same peer: what that one has sent by now comes first.
+      void turns(2).then(() => this.#enter(channel, name));
+    }
+  }
+
+  arrived(channel: Channel): void {
+    this.activity++;
+    this.peers.arrived(channel);
+  }
+
+  ended(channel: Channel, torn: number): void {
+    this.activity++;
+    if (torn > 0 && channel.condemned === undefined && !this.#closing) {
+      const what = `a connection ended in the midst of a frame, of which ${torn} bytes had come`;
+      this.#tell('IPCM_MALFORMED_MESSAGE', what, { channel });
+    }
+    this.peers.ended(channel);
+    this.wake();
+  }
+
+  closed(channel: Channel): void {
+    this.#channels.delete(channel);
+    this.#unidentified.delete(channel);
+    this.wake();
+  }
+
+  tooLarge(channel: Channel, length: number): void {
+    if (!channel.greeted) {
+      const what = `a connection was dropped: its first frame announces ${length} bytes`;
+      this.#condemn(channel, this.#error('IPCM_MALFORMED_MESSAGE', what, {}));
+      channel.drop();
+      return;
+    }
+    const limit = this.maxMessageBytes;
+    const what = `a message of ${length} bytes is over the limit of ${limit}, and its connection is closed: raise maxMessageBytes`;
+    this.#condemn(channel, this.#error('IPCM_MESSAGE_TOO_LARGE', what, { channel }));
+    channel.close();
+  }
+
+  /** A frame turned out to be no message; the client has reported it. */
+  reject(channel: Channel): void {
+    channel.condemned ??= this.#error('IPCM_MALFORMED_MESSAGE', 'it carried what is no message', { channel });
+    channel.close();
+  }
+
+  watch(): void {
+    if (this.#sweeper !== undefined || this.#closing) return;
+    this.#sweeper = setInterval(() => this.#sweep(), sweepInterval);
+    this.#sweeper.unref();
+  }
+
+  /** Nothing more is sent; what is under way to us is still received. */
+  closeAll(): void {
+    for (const channel of this.#channels) channel.close();
+  }
+
+  /** Closes everything. */
+  destroy(): void {
+    this.#closing = true;
+    clearInterval(this.#sweeper);
+    for (const channel of this.#channels) channel.drop();
+    this.#wakers.clear();
+  }
+
+  resumed(): void {
+    if (this.unpolled) return;
+    this.unpolled = true;
+    void turns(2).then(() => (this.unpolled = false));
+  }
+
+  #add(socket: Socket, initiated: boolean): Channel {
+    this.resumed();
+    const channel = new Channel(socket, initiated, this);
+    this.#channels.add(channel);
+    return channel;
+  }
+
+  #enter(channel: Channel, name: string): void {
+    this.#unidentified.delete(channel);
+    this.peers.enter(name, channel);
+  }
+
+  /** False where the newcomer is one too many. */
+  #makeRoom(): boolean {
+    if (this.#unidentified.size < crowd) return true;
+    const [oldest] = this.#unidentified;
+    if (oldest !== undefined && performance.now() - oldest.born > 1000) this.#late(oldest, 'others wait');
+    return this.#unidentified.size < mostUnidentified;
+  }
+
+  #late(channel: Channel, why: string): void {
+    if (channel.condemned === undefined)
+      this.#condemn(channel, this.#error('IPCM_MALFORMED_MESSAGE', `a connection was dropped: ${why}`, { channel }));
+    this.#unidentified.delete(channel);
+    channel.drop();
+  }
+
+  /** Parts with whoever has missed a deadline. */
+  #sweep(): void {
+    const now = performance.now();
+    let watched = this.#unidentified.size;
+    for (const channel of this.#unidentified) {
+      if (now - channel.born > helloTimeout) this.#late(channel, `it did not say in ${helloTimeout} ms who it is`);
+    }
+    for (const channel of this.#channels) {
+      const { closingSince, partialSince } = channel;
+      if (partialSince === undefined && closingSince === undefined) continue;
+      watched++;
+      // What is not read since our own reader is behind is not late.
+      if (channel.paused) continue;
+      if (partialSince !== undefined && now - partialSince > this.#settings.partialFrameTimeout) {
+        this.#late(channel, `a frame was not whole after ${this.#settings.partialFrameTimeout} ms`);
+      } else if (closingSince !== undefined && now - closingSince > closingTimeout) {
+        if (channel.condemned === undefined) channel.cut();
+        else channel.drop();
+      }
+    }
+    if (watched > 0) return;
+    clearInterval(this.#sweeper);
+    this.#sweeper = undefined;
+  }
+
+  #condemn(channel: Channel, error: IpcError): void {
+    channel.condemned ??= error;
+    this.#report.rejected(error);
+  }
+
+  #tell(code: ErrorCode, what: string, facts: { channel?: Channel; cause?: unknown } = {}): void {
+    this.#report.rejected(this.#error(code, what, facts));
+  }
+
+  #error(code: ErrorCode, what: string, facts: { channel?: Channel; cause?: unknown }): IpcError {
+    const { name, place } = this.#member;
+    const peer = facts.channel?.peer;
+    const from = peer === undefined ? '' : ` from ${quote(peer)}`;
+    const why = facts.cause instanceof Error ? `: ${facts.cause.message}` : '';
+    return new IpcError(code, `${quote(name)} received something bad${from}: ${what}${why}`, {
+      client: name,
+      ...(peer === undefined ? {} : { peer }),
+      ...(facts.cause === undefined ? {} : { cause: facts.cause }),
+      ...place,
+    });
+  }
+}

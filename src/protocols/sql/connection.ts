@@ -1,0 +1,173 @@
+/** One client on a store in a database. */
+import type {
+  Awaitable,
+  Connection,
+  ConnectRequest,
+  Delivery,
+  Incoming,
+  Outgoing,
+  ReceiveLimit,
+  StoreOptions,
+} from '../../protocol/protocol.ts';
+import { statsToWire, type Stats } from '../../protocol/stats.ts';
+import { andThen } from './awaitable.ts';
+import type { Backend } from './contract.ts';
+import type { Query, Work } from './query.ts';
+import { Inbox } from './inbox.ts';
+import { Outbox } from './outbox.ts';
+import { reapOne } from './reap.ts';
+import { processColumn } from './rows.ts';
+import { readStats } from './stats.ts';
+
+/** A connection of one of the SQL protocols. */
+export class SqlConnection implements Connection {
+  readonly #backend: Backend;
+  readonly #options: StoreOptions;
+  readonly #name: string;
+  /** What the row says as long as it is ours. */
+  readonly #process: string;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox;
+  readonly #listening = new Set<() => void>();
+  /** Statistics that could not be written at once. */
+  #unwritten: Uint8Array | undefined;
+
+  constructor(backend: Backend, options: StoreOptions, request: ConnectRequest) {
+    const { name, identity, acknowledge, report } = request;
+    this.#backend = backend;
+    this.#options = options;
+    this.#name = name;
+    this.#process = processColumn(identity, acknowledge);
+    this.#outbox = new Outbox(backend, name, (peer) =>
+      andThen(reapOne(backend, peer), (reaped) => {
+        if (reaped !== undefined) report.reaped(reaped);
+      }),
+    );
+    this.#inbox = new Inbox({ backend, name, pid: identity.pid, acknowledge, limits: options.limits, report });
+  }
+
+  deliver(peer: string, batch: readonly Outgoing[]): Awaitable<Delivery> {
+    return this.#outbox.deliver(peer, batch);
+  }
+
+  receive(limit: ReceiveLimit): Awaitable<Incoming[]> {
+    return this.#inbox.receive(limit);
+  }
+
+  ready(): Awaitable<boolean> {
+    return this.#inbox.ready();
+  }
+
+  /** A transaction shows a message whole or not at all. */
+  pending(): boolean {
+    return false;
+  }
+
+  watchInbox(wake: () => void): () => void {
+    const end = this.#backend.wakeup.listen(this.#name, wake, () => this.#somethingThere());
+    this.#listening.add(end);
+    return () => {
+      this.#listening.delete(end);
+      end();
+    };
+  }
+
+  acknowledge(receipts: readonly unknown[]): Awaitable<void> {
+    return this.#inbox.acknowledge(receipts);
+  }
+
+  requeue(messages: readonly Outgoing[]): Awaitable<void> {
+    return this.#inbox.requeue(messages);
+  }
+
+  release(receipts: readonly unknown[]): Awaitable<void> {
+    return this.#inbox.release(receipts);
+  }
+
+  reject(incoming: Incoming): Awaitable<void> {
+    return this.#inbox.reject(incoming);
+  }
+
+  writeStats(stats: Stats): Awaitable<void> {
+    const bytes = this.#options.serializer.serialize(statsToWire(stats));
+    this.#unwritten = bytes;
+    return andThen(this.#backend.session.one('write the statistics', this.#statsQuery(bytes)), () => {
+      if (this.#unwritten === bytes) this.#unwritten = undefined;
+    });
+  }
+
+  readStats(): Awaitable<Stats | undefined> {
+    return readStats(this.#backend, this.#options.serializer, this.#name);
+  }
+
+  seal(): Awaitable<void> {
+    const { session, statements, wakeup } = this.#backend;
+    const query = { statement: statements.seal, values: [this.#name, this.#process] };
+    return andThen(session.checkPresent(), () =>
+      andThen(session.one('stop receiving', query), () => wakeup.ringPeers()),
+    );
+  }
+
+  disconnect(): Awaitable<void> {
+    this.#stopListening();
+    const { session, wakeup } = this.#backend;
+    return andThen(
+      session.write('disconnect', () => this.#leave()),
+      () => wakeup.ringPeers(),
+    );
+  }
+
+  suspend(expiresAt: number | undefined): Awaitable<void> {
+    this.#stopListening();
+    const { session, statements, wakeup } = this.#backend;
+    const [name, process] = [this.#name, this.#process];
+    const work = function* (): Work<void> {
+      yield { statement: statements.releaseAll, values: [name] };
+      const values = [Date.now() / 1000, expiresAt ?? null, name, process];
+      const { changes } = yield { statement: statements.suspend, values };
+      if (changes > 0) wakeup.leave(name);
+    };
+    return andThen(session.write('suspend', work), () => wakeup.ringPeers());
+  }
+
+  closeSync(): void {
+    this.#stopListening();
+    const { session, wakeup } = this.#backend;
+    try {
+      session.writeAtExit('disconnect', () => this.#leave());
+      wakeup.ringPeers();
+      // What was sent in this last turn has its readers woken.
+      wakeup.flush();
+    } catch {
+      // Nobody is left to tell; what remains is a dead client's and is reaped as such.
+    }
+  }
+
+  *#leave(): Work<void> {
+    const { statements, wakeup } = this.#backend;
+    if (this.#unwritten !== undefined) yield this.#statsQuery(this.#unwritten);
+    const { changes } = yield { statement: statements.leave, values: [this.#name, this.#process] };
+    if (changes === 0) return;
+    yield { statement: statements.removeAll, values: [this.#name] };
+    wakeup.leave(this.#name);
+  }
+
+  #statsQuery(bytes: Uint8Array): Query {
+    return { statement: this.#backend.statements.writeStats, values: [bytes, this.#name, this.#process] };
+  }
+
+  #somethingThere(): boolean {
+    try {
+      // Where the answer takes time, the reader had better look itself.
+      return this.#inbox.ready() !== false;
+    } catch {
+      // The store is gone: whoever waits finds out by reading.
+      return true;
+    }
+  }
+
+  #stopListening(): void {
+    for (const end of this.#listening) end();
+    this.#listening.clear();
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * What a database has to bring so that the shared SQL client (the other files of this folder) can be a bus on it.
+ */
+import type { ProcessIdentity } from '../../liveness/identity.ts';
+import type { Awaitable } from '../../protocol/protocol.ts';
+import type { Query, Result, Work } from './query.ts';
+import type { Statements } from './statements.ts';
+
+/**
+ * A way into the database. Errors are those of the bus (`IPCM_STORE_MISSING`, `IPCM_STORE_FULL`, `IPCM_STORE_FAILED`,
+ * `IPCM_ROUTE_INVALID`), but for {@link DuplicateId}. `doing` completes "cannot …" in their messages.
+ */
+export interface Session {
+  /** Runs work in one transaction that holds the right to write from its beginning; waits for others who have it. */
+  write<T>(doing: string, work: () => Work<T>): Awaitable<T>;
+  /** Runs work that changes nothing, without a transaction: each statement sees what is there then. */
+  read<T>(doing: string, work: () => Work<T>): Awaitable<T>;
+  /** One statement in a transaction of its own. */
+  one(doing: string, query: Query): Awaitable<Result>;
+  /** The same as `write` as far as synchronous code can, for the end of the process: waits a moment only. */
+  writeAtExit(doing: string, work: () => Work<void>): void;
+  /** Throws `IPCM_STORE_MISSING` when the store that was opened is not at its route any more. */
+  checkPresent(): Awaitable<void>;
+}
+
+/** Hints for those who wait. They are given after the commit that they tell of, and may be lost. */
+export interface Wakeup {
+  /** A client has come: it can be rung from now on. */
+  enter(name: string): void;
+  /** A client goes, or went: to be called while its name is still held. */
+  leave(name: string): void;
+  /** Messages for a peer are in the store. `life` changes each time that the peer connects. */
+  ring(peer: string, life: string): void;
+  /** Somebody came, went or changed. */
+  ringPeers(): void;
+  /** Calls `wake` when a client may have messages; `ready` is for where there is nothing but looking. */
+  listen(name: string, wake: () => void, ready: () => boolean): () => void;
+  /** Calls `wake` when somebody may have come, gone or changed. */
+  watchPeers(wake: () => void): () => void;
+  /** Gives at once the hints that are still owed. */
+  flush(): void;
+  /** Ends everything that is listened to, and lets go of what is held. */
+  close(): void;
+}
+
+/** An open database with a store in it. */
+export interface Backend {
+  /** Bare name of the protocol. */
+  readonly protocol: string;
+  readonly route: string;
+  readonly session: Session;
+  readonly wakeup: Wakeup;
+  readonly statements: Statements;
+  /** Throws `IPCM_INVALID_NAME` for a name that this database cannot hold. */
+  checkName(name: string): Awaitable<void>;
+  /** Whether a process that is recorded in the store still lives. */
+  isAlive(identity: ProcessIdentity): boolean;
+  /** Cheap: false when the process has surely ended. */
+  mayLive(identity: ProcessIdentity): boolean;
+  /** Removes the store. Removing one that is gone is fine. */
+  remove(): Awaitable<void>;
+  /** The same as far as synchronous code can. Never throws. */
+  removeSync(): void;
+  /** Lets go of the database. */
+  close(): Awaitable<void>;
+}

@@ -1,0 +1,287 @@
+/**
+ * Receiving: what was put back first, then by stamp, and by arrival where stamps are equal (the reference writes several
+ * messages under one stamp, its order within the stamp is not stored). A slice is read, then removed or
+ * marked as handed out, and only then given to the client. Every query runs along the index of what waits, from its beginning: none costs more for a
+ * longer backlog.
+ */
+import { IpcError, quote } from '../../errors.ts';
+import type { Awaitable, ConnectionReport, Incoming, Limits, Outgoing, ReceiveLimit } from '../../protocol/protocol.ts';
+import { andThen, orElse } from './awaitable.ts';
+import type { Backend } from './contract.ts';
+import { DuplicateId, type Row, type Statement, type Value, type Work } from './query.ts';
+import { valuesOf } from './outbox.ts';
+import { bytesOf, idValue, numberOf, textOf } from './rows.ts';
+import { randomUUID } from 'node:crypto';
+
+/** What an inbox is made of. */
+export interface InboxParts {
+  readonly backend: Backend;
+  readonly name: string;
+  /** Process that messages are handed out by. */
+  readonly pid: number;
+  readonly acknowledge: boolean;
+  readonly limits: Limits;
+  readonly report: ConnectionReport;
+}
+
+/** A message as it was read. */
+interface Waiting {
+  readonly row: Row;
+  readonly content: unknown;
+  readonly size: number;
+}
+
+interface Slice {
+  readonly back: readonly Waiting[];
+  readonly waiting: readonly Waiting[];
+  /** True when there may be more that was put back. */
+  readonly moreBack: boolean;
+}
+
+/** A message of somebody whose clock is behind came while others were read. */
+class CameBetween extends Error {
+  override readonly name = 'CameBetween';
+}
+
+/** Contents of more bytes than this are read one by one: a slice has hundreds. */
+const inline = 65_536;
+
+/** The first place of what is put back: there are 2^52 before it overtakes what waits. */
+const firstTurn = -(2 ** 52);
+
+/** Reads messages of one client. */
+export class Inbox {
+  readonly #parts: InboxParts;
+  /** True when something may have been put back: only this client does that, in this life or one before. */
+  #back = true;
+
+  constructor(parts: InboxParts) {
+    this.#parts = parts;
+  }
+
+  /** True when there is something to read. Throws `IPCM_STORE_MISSING`. */
+  ready(): Awaitable<boolean> {
+    const { backend, name } = this.#parts;
+    const { session, statements } = backend;
+    return andThen(
+      session.one('look for messages', { statement: statements.ready, values: [name, name] }),
+      ({ rows }) => (rows.length > 0 ? true : andThen(session.checkPresent(), () => false)),
+    );
+  }
+
+  receive(limit: ReceiveLimit): Awaitable<Incoming[]> {
+    const { session } = this.#parts.backend;
+    // Reading needs no right to write, for which everybody else would have to wait. Nobody else takes what is ours.
+    const slice = session.read('receive messages', () => this.#read(limit));
+    return andThen(slice, ({ back, waiting, moreBack }) => {
+      if (back.length + waiting.length === 0) return andThen(session.checkPresent(), () => []);
+      return andThen(this.#take(back, waiting), () => {
+        if (!moreBack) this.#back = false;
+        return this.#incoming([...back, ...waiting]);
+      });
+    });
+  }
+
+  /** Removes messages that were handed out. */
+  acknowledge(receipts: readonly unknown[]): Awaitable<void> {
+    return this.#forEach('acknowledge messages', this.#parts.backend.statements.remove, receipts);
+  }
+
+  /** Lets messages that were handed out be handed out again. */
+  release(receipts: readonly unknown[]): Awaitable<void> {
+    return this.#forEach('put messages back', this.#parts.backend.statements.release, receipts);
+  }
+
+  /** Puts messages back that had been removed. */
+  requeue(messages: readonly Outgoing[]): Awaitable<void> {
+    if (messages.length === 0) return;
+    const { session } = this.#parts.backend;
+    this.#back = true;
+    const put = (items: readonly Outgoing[]): Awaitable<void> =>
+      session.write('put messages back', () => this.#putBack(items));
+    return orElse(
+      () => put(messages),
+      (error) => {
+        if (!(error instanceof DuplicateId)) throw error;
+        // One of them waits elsewhere under the same id: rather than be lost they get others.
+        return put(messages.map(({ message, bytes }) => ({ message: message.clone({ id: randomUUID() }), bytes })));
+      },
+    );
+  }
+
+  /** Keeps aside what turned out to be no message: `ipcm_rejected` has it. */
+  reject(incoming: Incoming): Awaitable<void> {
+    if (!('message' in incoming)) return;
+    const { statements, session } = this.#parts.backend;
+    const { id, to, from, stamp } = incoming.message;
+    return session.write('set a message aside', function* (): Work<void> {
+      yield { statement: statements.recordRejected, values: [id, to, from, stamp, incoming.content] };
+      yield { statement: statements.trimRejected, values: [] };
+      if (typeof incoming.receipt === 'string') yield { statement: statements.remove, values: [idValue(id)] };
+    });
+  }
+
+  *#read(limit: ReceiveLimit): Work<Slice> {
+    const { statements } = this.#parts.backend;
+    const { name } = this.#parts;
+    const room = new Room(limit);
+    let back: readonly Waiting[] = [];
+    let moreBack = false;
+    if (this.#back) {
+      const found = yield { statement: statements.back, values: [inline, name, limit.messages] };
+      back = yield* this.#fitting(found.rows, room);
+      moreBack = back.length < found.rows.length || back.length === limit.messages;
+      if (moreBack) return { back, waiting: [], moreBack };
+    }
+    const found = yield { statement: statements.waiting, values: [inline, name, room.messages] };
+    return { back, waiting: yield* this.#fitting(found.rows, room), moreBack };
+  }
+
+  /** Those from the head that fit; the content of long ones is read here, one by one, unless it is over the limit. */
+  *#fitting(rows: readonly Row[], room: Room): Work<Waiting[]> {
+    const { backend, limits } = this.#parts;
+    const fitting: Waiting[] = [];
+    for (const row of rows) {
+      let { content } = row;
+      const size = numberOf(row['size']) ?? 0;
+      if (!room.takes(size)) break;
+      if (content === null && size <= limits.maxMessageBytes) {
+        const whole = yield { statement: backend.statements.content, values: [valueOf(row['id'])] };
+        content = whole.rows[0]?.['content'];
+      }
+      fitting.push({ row, content, size });
+    }
+    return fitting;
+  }
+
+  /** Removes what was read or, with acknowledgement, marks it as handed out. */
+  #take(back: readonly Waiting[], waiting: readonly Waiting[]): Awaitable<void> {
+    const { backend, acknowledge, pid } = this.#parts;
+    const { session, statements } = backend;
+    const ids = (items: readonly Waiting[]): Value[][] => items.map(({ row }) => [valueOf(row['id'])]);
+    const all = [...back, ...waiting];
+    const removeEach = { statement: statements.remove, many: ids(all) };
+    const doing = 'receive messages';
+    if (acknowledge) {
+      const handed = ids(all.filter((item) => !this.#isTooLarge(item))).map((id) => [pid, ...id]);
+      const dropped = ids(all.filter((item) => this.#isTooLarge(item)));
+      return session.write(doing, function* (): Work<void> {
+        yield { statement: statements.handOut, many: handed };
+        yield { statement: statements.remove, many: dropped };
+      });
+    }
+    const [only] = removeEach.many;
+    if (only !== undefined && removeEach.many.length === 1) {
+      return andThen(session.one(doing, { statement: statements.remove, values: only }), () => undefined);
+    }
+    const removeAll = (): Awaitable<void> =>
+      session.write(doing, () =>
+        this.#removeRanges([statements.removeBack, back], [statements.removeWaiting, waiting]),
+      );
+    return orElse(removeAll, (error) => {
+      if (!(error instanceof CameBetween)) throw error;
+      return session.write(doing, function* (): Work<void> {
+        yield removeEach;
+      });
+    });
+  }
+
+  /** All up to the last that was read; should another one have come in between, nothing. */
+  *#removeRanges(...ranges: readonly (readonly [Statement, readonly Waiting[]])[]): Work<void> {
+    for (const [statement, items] of ranges) {
+      const last = items.at(-1)?.row;
+      if (last === undefined) continue;
+      const upTo = [valueOf(last['stamp']), valueOf(last['arrival'])];
+      const values = [
+        this.#parts.name,
+        ...(statement === this.#parts.backend.statements.removeBack ? upTo.slice(1) : upTo),
+      ];
+      const { changes } = yield { statement, values };
+      if (changes !== items.length) throw new CameBetween();
+    }
+  }
+
+  #isTooLarge({ size }: Waiting): boolean {
+    return size > this.#parts.limits.maxMessageBytes;
+  }
+
+  #incoming(items: readonly Waiting[]): Incoming[] {
+    const { name: to, acknowledge, report } = this.#parts;
+    const found: Incoming[] = [];
+    for (const item of items) {
+      const { row } = item;
+      const [id, from] = [textOf(row['id']), textOf(row['from'])];
+      if (this.#isTooLarge(item)) {
+        report.rejected(this.#tooLarge(id, from, item.size));
+        continue;
+      }
+      const message = {
+        id,
+        from,
+        to,
+        stamp: numberOf(row['stamp']) ?? 0,
+        broadcast: (numberOf(row['broadcast']) ?? 0) !== 0,
+      };
+      const content = bytesOf(item.content);
+      found.push(acknowledge ? { message, content, receipt: id } : { message, content });
+    }
+    return found;
+  }
+
+  #tooLarge(id: string, from: string, size: number): IpcError {
+    const { name, limits, backend } = this.#parts;
+    const text =
+      `message ${id} from ${quote(from)} to ${quote(name)} has ${size} bytes, over the limit of ` +
+      `${limits.maxMessageBytes}, and was dropped; raise maxMessageBytes`;
+    return new IpcError('IPCM_MESSAGE_TOO_LARGE', text, {
+      client: name,
+      protocol: backend.protocol,
+      route: backend.route,
+    });
+  }
+
+  *#putBack(messages: readonly Outgoing[]): Work<void> {
+    const { name, backend } = this.#parts;
+    const { statements } = backend;
+    const senders = new Set(messages.map(({ message }) => message.from));
+    yield { statement: statements.nobody, many: [...senders].map((sender) => [sender]) };
+    const last = yield { statement: statements.lastBack, values: [name] };
+    let turn = numberOf(last.rows[0]?.['turn']) ?? firstTurn;
+    yield { statement: statements.putBack, many: messages.map((item) => [...valuesOf(item, name), ++turn]) };
+  }
+
+  #forEach(doing: string, statement: Statement, receipts: readonly unknown[]): Awaitable<void> {
+    const many = receipts.filter((receipt) => typeof receipt === 'string').map((id) => [idValue(id)]);
+    if (many.length === 0) return;
+    return this.#parts.backend.session.write(doing, function* (): Work<void> {
+      yield { statement, many };
+    });
+  }
+}
+
+/** How much of a limit is left. */
+class Room {
+  messages: number;
+  #bytes: number;
+  #empty = true;
+
+  constructor({ messages, bytes }: ReceiveLimit) {
+    this.messages = messages;
+    this.#bytes = bytes;
+  }
+
+  /** Takes one of this size if it fits; the first does in any case. */
+  takes(size: number): boolean {
+    if (this.messages <= 0 || (size > this.#bytes && !this.#empty)) return false;
+    this.messages--;
+    this.#bytes -= size;
+    this.#empty = false;
+    return true;
+  }
+}
+
+/** A value of a row, to be bound again as it is. */
+function valueOf(value: unknown): Value {
+  if (typeof value === 'string' || typeof value === 'number' || value instanceof Uint8Array) return value;
+  return typeof value === 'bigint' ? Number(value) : null;
+}

@@ -1,0 +1,153 @@
+// Chunks out of messages and back, whatever the order of writers and however the reads are cut.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { mostData } from '../../src/protocols/atomic-pipe/chunk.ts';
+import { ChunkReader } from '../../src/protocols/atomic-pipe/chunk-reader.ts';
+import { Packer } from '../../src/protocols/atomic-pipe/packer.ts';
+import { Reassembly } from '../../src/protocols/atomic-pipe/reassembly.ts';
+import { framed } from '../fixtures/atomic-pipe-writer.ts';
+
+/** Reads a stream, `readSize` bytes at a time; returns the messages and the complaints. */
+function read(stream: Uint8Array, readSize = 65_536, limit = 1 << 20): { whole: Buffer[]; told: string[] } {
+  const told: string[] = [];
+  const whole: Buffer[] = [];
+  let at = 0;
+  const source = {
+    read(buffer: Uint8Array, offset: number, length: number) {
+      const piece = stream.subarray(at, at + length);
+      buffer.set(piece, offset);
+      at += piece.length;
+      return piece.length;
+    },
+    garbage: (bytes: number) => void told.push(`garbage ${bytes}`),
+  };
+  const chunks = new ChunkReader(source, readSize);
+  const reassembly = new Reassembly(limit, {
+    tooLarge: (pid) => told.push(`too large ${pid}`),
+    torn: (pid, bytes) => told.push(`torn ${pid} ${bytes}`),
+  });
+  while (chunks.next()) {
+    const message = reassembly.add(chunks.pid, chunks.tid, chunks.part, chunks.data);
+    // Not a copy: what is handed out must stay as it is while reading goes on.
+    if (message !== undefined) whole.push(Buffer.from(message.buffer, message.byteOffset, message.length));
+  }
+  return { whole, told };
+}
+
+/** The writes of a packer. */
+function writes(messages: readonly Uint8Array[], pid: number, tid: number): Buffer[] {
+  const packer = new Packer(pid, tid);
+  const packable = messages.map((bytes) => ({ bytes }));
+  const all: Buffer[] = [];
+  for (let index = 0, at = 0; index < packable.length; index = packer.next, at = packer.at) {
+    const length = packer.fill(packable, index, at);
+    all.push(Buffer.from(packer.buffer.subarray(0, length)));
+  }
+  return all;
+}
+
+const message = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }),
+  fc
+    .integer({ min: 3900, max: 13_000 })
+    .map((size) => Uint8Array.from({ length: size }, (_, n) => (n * 7 + size) % 256)),
+);
+
+/** Puts the writes of several writers into one order that keeps each writer's own. */
+function interleave(all: readonly (readonly Buffer[])[], choices: readonly number[]): Buffer[] {
+  const queues = all.map((list) => [...list]);
+  const merged: Buffer[] = [];
+  for (let n = 0; queues.some((queue) => queue.length > 0); n++) {
+    const open = queues.filter((queue) => queue.length > 0);
+    const next = open[(choices[n % Math.max(1, choices.length)] ?? 0) % open.length]?.shift();
+    if (next !== undefined) merged.push(next);
+  }
+  return merged;
+}
+
+test('every message comes out as it went in, in order, whoever writes in between and wherever reads are cut', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(message, { maxLength: 8 }), { minLength: 1, maxLength: 4 }),
+      fc.array(fc.nat(9), { minLength: 1, maxLength: 20 }),
+      fc.boolean(),
+      fc.integer({ min: 1, max: 9000 }),
+      (writers, choices, sameProcess, readSize) => {
+        const pid = (index: number): number => (sameProcess ? 77 : 100 + index);
+        const packed = writers.map((messages, index) => writes(messages, pid(index), index));
+        for (const write of packed.flat()) assert.ok(write.length <= 4096);
+        const { whole, told } = read(Buffer.concat(interleave(packed, choices)), readSize);
+        assert.deepEqual(told, []);
+        const key = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+        assert.deepEqual(whole.map(key).sort(), writers.flat().map(key).sort());
+        if (writers.length === 1) assert.deepEqual(whole.map(key), writers[0]?.map(key));
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+test('chunks of any size are put together, as another writer may cut them', () => {
+  fc.assert(
+    fc.property(
+      fc.array(message, { minLength: 1, maxLength: 5 }),
+      fc.integer({ min: 40, max: mostData }),
+      (messages, most) => {
+        const { whole, told } = read(Buffer.concat(messages.flatMap((bytes) => framed(bytes, 5, 6, most))));
+        assert.deepEqual(told, []);
+        assert.deepEqual(
+          whole.map((bytes) => bytes.toString('hex')),
+          messages.map((bytes) => Buffer.from(bytes).toString('hex')),
+        );
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('a packer fills writes with whole chunks of many messages, and gives a long part a write of its own', () => {
+  const short = Array.from({ length: 100 }, () => Buffer.alloc(100));
+  assert.deepEqual(
+    writes(short, 1, 1).map(({ length }) => length),
+    [35 * 116, 35 * 116, 30 * 116],
+  );
+  const sizes = writes([Buffer.alloc(10), Buffer.alloc(9000), Buffer.alloc(10)], 1, 1).map(({ length }) => length);
+  assert.deepEqual(sizes, [26, 4096, 4096, 16 + 840 + 26]);
+  assert.deepEqual(
+    writes([Buffer.alloc(0)], 1, 1).map(({ length }) => length),
+    [16],
+  );
+  assert.equal(writes([Buffer.alloc(4080)], 1, 1).length, 1);
+});
+
+test('a message over the limit is told once and costs nothing else', () => {
+  const stream = [
+    ...framed(Buffer.alloc(5000), 3, 1),
+    ...framed(Buffer.from('next'), 3, 1),
+    ...framed(Buffer.alloc(1001), 4, 1),
+  ];
+  const { whole, told } = read(Buffer.concat(stream), undefined, 1000);
+  assert.deepEqual(whole.map(String), ['next']);
+  assert.deepEqual(told, ['too large 3', 'too large 4']);
+});
+
+test('who begins another message has given up the one before', () => {
+  const [first = Buffer.alloc(0)] = framed(Buffer.alloc(9000), 3, 1);
+  for (const next of [Buffer.from('short'), Buffer.alloc(20_000, 1)]) {
+    const { whole, told } = read(Buffer.concat([first, ...framed(next, 3, 1)]));
+    assert.deepEqual(whole, [next]);
+    assert.deepEqual(told, ['torn 3 4080']);
+  }
+});
+
+test('messages in the making are bounded in number and in sum', () => {
+  const torn: number[] = [];
+  const limit = 10_000;
+  const reassembly = new Reassembly(limit, { tooLarge: () => assert.fail(), torn: (pid) => torn.push(pid) });
+  for (let tid = 0; tid < 3000; tid++) reassembly.add(9, tid, 1, Buffer.alloc(20));
+  assert.ok(torn.length >= 3000 - 1024, `${torn.length} dropped`);
+  const before = torn.length;
+  for (let tid = 5000; tid < 5100; tid++) reassembly.add(8, tid, 1, Buffer.alloc(4080));
+  assert.ok(torn.length > before);
+});
