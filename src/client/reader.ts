@@ -103,6 +103,7 @@ export class Reader {
       await this.#look(limit);
       const messages = take();
       if (messages.length > 0 || over) return messages;
+      if (this.#parts.connection.spin?.() === true) continue;
       // Where the event loop was busy past the deadline a message may have come in time: one last look tells.
       over = !(await this.#arrival.wait(deadline, options.signal));
       this.#turn = performance.now();

@@ -220,6 +220,8 @@ export interface Connection {
   pending(): Awaitable<boolean>;
   /** Calls `wake` when something may have arrived; returns how to stop. Only a hint: the client looks again by itself. */
   watchInbox(wake: () => void): () => void;
+  /** Asks for a moment without sleeping, if the user opted in; true when it is worth looking again. Optional. */
+  spin?(): boolean;
   /** Removes messages that were read with acknowledgement, by their receipts. */
   acknowledge(receipts: readonly unknown[]): Awaitable<void>;
   /** Puts messages back, to be received first; they survive a suspension. */
