@@ -1,0 +1,60 @@
+/** Sender processes for the tests of traffic, and the check of what arrives from them. */
+import assert from 'node:assert/strict';
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { TestContext } from 'node:test';
+import type { Client } from '../../src/index.ts';
+import { contentOf, type Job } from '../fixtures/traffic-sender.ts';
+
+const program = fileURLToPath(new URL('../fixtures/traffic-sender.ts', import.meta.url));
+
+/** A running sender. */
+export interface Sender {
+  readonly process: ChildProcess;
+  /** Resolves to its exit code or signal. */
+  readonly ended: Promise<unknown>;
+  /** Messages sent so far, as it last reported. */
+  sent: number;
+  done: boolean;
+}
+
+/** Starts a sender; it dies with the test. */
+export function startSender(t: TestContext, job: Job): Sender {
+  const child = fork(program, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  t.after(() => child.kill('SIGKILL'));
+  const ended = once(child, 'exit').then(([code, signal]: unknown[]) => signal ?? code);
+  const sender: Sender = { process: child, ended, sent: 0, done: false };
+  child.on('message', (message) => Object.assign(sender, message));
+  child.send(job);
+  return sender;
+}
+
+/** Checks that each sender's messages come in its order, none missing, none twice, each one whole. */
+export class OrderCheck {
+  readonly #next = new Map<string, number>();
+  readonly #sizes: readonly number[];
+
+  constructor(sizes: readonly number[]) {
+    this.#sizes = sizes;
+  }
+
+  /** Reads until `total` messages have come. */
+  async read(client: Client, total: number): Promise<void> {
+    let read = 0;
+    while (read < total) {
+      const messages = await client.getMessages({ timeout: 20_000 });
+      assert.ok(messages.length > 0, `nothing came any more after ${read} of ${total} messages`);
+      for (const { from, content } of messages) this.#check(from, content as { n: number; text: string });
+      read += messages.length;
+    }
+    assert.equal(read, total);
+  }
+
+  #check(from: string, { n, text }: { n: number; text: string }): void {
+    const expected = this.#next.get(from) ?? 0;
+    assert.equal(n, expected, `message ${n} of ${from} came where ${expected} was due`);
+    assert.equal(text, contentOf(n, this.#sizes[n % this.#sizes.length] ?? 0).text);
+    this.#next.set(from, n + 1);
+  }
+}
