@@ -19,7 +19,7 @@ export class Inbox {
   readonly #port: InboxPort;
   readonly #receipts = new Map<Message, unknown>();
   readonly #buffer: Message[] = [];
-  #reading: Promise<void> | undefined;
+  #reading: Promise<number> | undefined;
 
   constructor(port: InboxPort) {
     this.#port = port;
@@ -37,7 +37,8 @@ export class Inbox {
 
   /** Reads from the store, if nothing is buffered; what it reads leaves the buffer by `take` only, in order. */
   async fill(limit: ReceiveLimit): Promise<void> {
-    if (this.#buffer.length === 0) await this.#read(limit);
+    // A batch of which nothing was a message is not the end: others may wait behind it.
+    while (this.#buffer.length === 0 && (await this.#read(limit)) > 0);
   }
 
   /** The first buffered messages, all unless told otherwise. */
@@ -61,8 +62,8 @@ export class Inbox {
     return [...this.#receipts.keys()];
   }
 
-  /** Reads from the store into the buffer; concurrent callers share one read. */
-  #read(limit: ReceiveLimit): Awaitable<void> {
+  /** Reads from the store into the buffer, and tells how much came; concurrent callers share one read. */
+  #read(limit: ReceiveLimit): Awaitable<number> {
     if (this.#reading !== undefined) return this.#reading;
     const incoming = this.#port.connection.receive(limit);
     if (!(incoming instanceof Promise)) return this.#decode(incoming);
@@ -70,7 +71,8 @@ export class Inbox {
     return this.#reading;
   }
 
-  #decode(incoming: readonly Incoming[]): void {
+  /** Returns how many came in, messages or not. */
+  #decode(incoming: readonly Incoming[]): number {
     for (const item of incoming) {
       try {
         const message = this.#message(item);
@@ -81,6 +83,7 @@ export class Inbox {
         this.#setAside(item);
       }
     }
+    return incoming.length;
   }
 
   #message(item: Incoming): Message {

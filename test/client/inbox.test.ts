@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Inbox, type InboxPort } from '../../src/client/inbox.ts';
+import { Message } from '../../src/message/message.ts';
+import type { Incoming } from '../../src/protocol/protocol.ts';
+import { resolveSerializer } from '../../src/serializers/resolve.ts';
+
+test('a batch of which nothing is a message does not hide what is behind it', async () => {
+  const serializer = await resolveSerializer('JSON');
+  const good = serializer.serialize(new Message({ from: 'a', to: 'b', content: 1 }));
+  const batches: Incoming[][] = [[{ bytes: Buffer.from('{') }], [{ bytes: Buffer.from('[]') }], [{ bytes: good }]];
+  let rejected = 0;
+  const connection = { receive: () => batches.shift() ?? [] } as unknown as InboxPort['connection'];
+  const inbox = new Inbox({ id: 'b', serializer, limit: 1000, connection, rejected: () => void rejected++ });
+  await inbox.fill({ messages: 1, bytes: 1000 });
+  assert.deepEqual(
+    inbox.take().map(({ content }) => content),
+    [1],
+  );
+  assert.equal(rejected, 2);
+});
