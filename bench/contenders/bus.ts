@@ -39,7 +39,8 @@ export function bus({ name, protocol, serializer, store, variant = false }: BusS
   return {
     name,
     variant,
-    stores: true,
+    // A pipe or a socket holds no backlog: its senders wait.
+    stores: !['AtomicPipe', 'UnixSocket', 'ConnectionUnix'].includes(protocol),
     manyPeers: true,
     inProcess: protocol === 'LocalMemory',
     base: 'base' in store ? store.base : '/tmp',
