@@ -16,6 +16,8 @@ export interface Sender {
   readonly ended: Promise<unknown>;
   /** Messages sent so far, as it last reported. */
   sent: number;
+  /** It once had to wait for room for longer than a moment. */
+  stuck: boolean;
   done: boolean;
 }
 
@@ -24,10 +26,20 @@ export function startSender(t: TestContext, job: Job): Sender {
   const child = fork(program, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   t.after(() => child.kill('SIGKILL'));
   const ended = once(child, 'exit').then(([code, signal]: unknown[]) => signal ?? code);
-  const sender: Sender = { process: child, ended, sent: 0, done: false };
+  const sender: Sender = { process: child, ended, sent: 0, stuck: false, done: false };
   child.on('message', (message) => Object.assign(sender, message));
   child.send(job);
   return sender;
+}
+
+/** Resolves when each of them has been waiting for room; fails when one has ended instead. */
+export async function allStuck(senders: readonly Sender[]): Promise<void> {
+  for (const sender of senders) {
+    while (!sender.stuck) {
+      assert.ok(!sender.done && sender.process.exitCode === null, 'the queue was never full');
+      await Promise.race([once(sender.process, 'message'), sender.ended]);
+    }
+  }
 }
 
 /** Checks that each sender's messages come in its order, none missing, none twice, each one whole. */
