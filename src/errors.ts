@@ -33,6 +33,12 @@ export const errorCodes = {
   IPCM_STORE_FAILED: 'the operating system refused an operation on the store',
   IPCM_ROUTE_INVALID: 'a route that cannot be a store',
   IPCM_ROUTE_UNSAFE: 'a route that somebody else could tamper with',
+  IPCM_PEER_EXPIRED: 'the peer was suspended and did not come back before its deadline',
+  IPCM_SERVICE_FAILED: 'a service or worker that did not start',
+  IPCM_REQUEST_FAILED: 'the handler of a request threw',
+  IPCM_REQUEST_INVALID: 'a request or an answer that does not fit, or a service that answers none',
+  IPCM_NOT_IN_SERVICE: 'something that only a service can do',
+  IPCM_NOT_SELF_CONTAINED: 'an inline function that uses what it does not have in another process',
   IPCM_SANITY_MISMATCH: 'messages sent and messages read do not add up',
   IPCM_SHUTDOWN_INCOMPLETE: 'clients that were still connected when the shutdown gave up waiting',
 } as const;

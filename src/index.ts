@@ -13,6 +13,15 @@ export {
   ipcmSpawn,
 } from './bus.ts';
 export type { ConnectOptions, InfoInput, SpawnOptions } from './bus.ts';
+export {
+  defineService,
+  insideService,
+  ipcmServe,
+  ipcmService,
+  ipcmServiceHandle,
+  ipcmWorker,
+} from './service/index.ts';
+export type * from './service/index.ts';
 export { Client } from './client/client.ts';
 export type { ClientEvents, ClientStats, GetOptions, SendResult, UnreadHandler } from './client/client.ts';
 export type { BroadcastArguments, SendArguments, SendFields } from './client/arguments.ts';

@@ -328,6 +328,17 @@ export class Client extends EventEmitter<ClientEvents> {
     return entry?.state === 'active' ? entry.identity?.pid : undefined;
   }
 
+  /** All that the store knows of a peer; undefined for nobody. */
+  async peer(name: string): Promise<PeerEntry | undefined> {
+    return this.#peer('peer', name);
+  }
+
+  /** Calls `wake` when a peer may have come, gone or changed; returns how to stop. Only a hint, and none for a death. */
+  watchPeers(wake: () => void): () => void {
+    this.#connected('watchPeers');
+    return this.#parts.store.watchPeers(wake);
+  }
+
   /** Resolves when all of `names` are active. Rejects with `IPCM_TIMEOUT`, naming who is missing, or the signal's reason. */
   async waitForPeers(names: string | readonly string[], options: WaitOptions = {}): Promise<void> {
     await this.#waitForPeers('waitForPeers', names, true, options);

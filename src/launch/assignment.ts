@@ -1,0 +1,36 @@
+/** What a started process is told to do: the first frame on its private pipe. */
+import type { ErrorRecord } from './errors.ts';
+import type { InlineSource } from './source.ts';
+
+/** Code that a child runs: a module, or text. */
+export type CodeReference =
+  | {
+      /** URL of the module. */
+      readonly module: string;
+      /** Which of its exports; the default one, or the only one that fits, if neither this nor `ordinal` is given. */
+      readonly exportName?: string | undefined;
+      /** Which of the definitions made while the module was evaluated, from 0. */
+      readonly ordinal?: number | undefined;
+    }
+  | { readonly source: InlineSource };
+
+/** What a process is for. */
+export type Role = 'service' | 'worker' | 'keeper';
+
+/** The first frame. */
+export interface Assignment {
+  readonly role: Role;
+  readonly name: string;
+  /** Info of the bus that it shall take part in. */
+  readonly info: string;
+  readonly code: CodeReference | undefined;
+  readonly params: unknown;
+  /** What the role alone knows. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** What a child says: that it is ready, or why it never will be. */
+export type ChildReport =
+  | { readonly event: 'ready'; readonly pid: number }
+  | { readonly event: 'failed'; readonly error: ErrorRecord }
+  | { readonly event: 'ended'; readonly error: ErrorRecord | undefined };

@@ -1,0 +1,90 @@
+/**
+ * Functions as source text. Node cannot fork a closure: what another process is to run without a module of its own is sent
+ * as text, and can use nothing but its arguments, the globals, and what it imports itself.
+ */
+import { compileFunction, constants } from 'node:vm';
+import { IpcError, quote } from '../errors.ts';
+
+/** A function, or an object of functions and plain values, as text that evaluates to the same. */
+export interface InlineSource {
+  readonly text: string;
+  /** Where it stood: relative imports in it resolve from there, and stack traces name it. */
+  readonly file: string | undefined;
+}
+
+/** The text of a function or an object of functions. Throws `IPCM_INVALID_OPTION` for one that has no text. */
+export function sourceOf(call: string, value: object, file: string | undefined): InlineSource {
+  if (typeof value === 'function') return { text: functionText(call, 'it', value as () => unknown), file };
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .map(([name, member]) => `${JSON.stringify(name)}: ${memberText(call, name, member)}`);
+  return { text: `{ ${members.join(',\n')} }`, file };
+}
+
+/** What the text stands for. */
+export function evaluate({ text, file }: InlineSource): unknown {
+  const options = {
+    filename: file ?? 'inline',
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  };
+  const make = compileFunction(`'use strict'; return (${text});`, [], options) as () => unknown;
+  return make();
+}
+
+/** What an error of an inline function means: names the variable that it has not, and the remedy. */
+export function explainInline(error: unknown): unknown {
+  const name = error instanceof ReferenceError ? /^(\S+) is not defined$/.exec(error.message)?.[1] : undefined;
+  if (name === undefined) return error;
+  return new IpcError(
+    'IPCM_NOT_SELF_CONTAINED',
+    `an inline function uses ${quote(name)}, which it does not have in the process where it runs: give it as part of ` +
+      'params, import it inside the function, or put the function into a module with defineService',
+    { cause: error },
+  );
+}
+
+function memberText(call: string, name: string, member: unknown): string {
+  if (typeof member === 'function') return functionText(call, name, member as () => unknown);
+  if (isRecord(member)) {
+    return `{ ${Object.entries(member)
+      .map(([inner, value]) => `${JSON.stringify(inner)}: ${memberText(call, `${name}.${inner}`, value)}`)
+      .join(', ')} }`;
+  }
+  const text = JSON.stringify(member);
+  if (text !== undefined && isPlain(member)) return text;
+  throw new IpcError(
+    'IPCM_INVALID_OPTION',
+    `${call}: ${quote(name)} of an inline service is neither a function nor plain JSON; put it into a module with defineService`,
+  );
+}
+
+/** Methods are written `name() {}`, which is an expression only inside an object. */
+function functionText(call: string, name: string, value: (...args: never[]) => unknown): string {
+  const text = Function.prototype.toString.call(value);
+  if (isExpression(`(${text})`)) return `(${text})`;
+  const method = `({ ${text} })[${JSON.stringify(value.name)}]`;
+  if (isExpression(method)) return method;
+  throw new IpcError(
+    'IPCM_INVALID_OPTION',
+    `${call}: ${name} is a function without a text of its own (native, or bound); wrap it in an arrow function`,
+  );
+}
+
+function isExpression(text: string): boolean {
+  try {
+    compileFunction(`return ${text};`, []);
+    return true;
+  } catch {
+    // A syntax error: the other way of writing it is tried.
+    return false;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function isPlain(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  return typeof value !== 'object' || value === null || (Array.isArray(value) && value.every(isPlain));
+}

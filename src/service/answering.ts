@@ -1,0 +1,233 @@
+/**
+ * Requests in hand: each is checked, handled and answered, with what its handler needs to know.
+ *
+ * A request is in hand until it is answered, or taken back by its sender. Its handler may answer by returning, by throwing,
+ * or later through `sendResponse`; whatever comes after the first answer is refused.
+ */
+import type { Client } from '../client/client.ts';
+import { IpcError, isIpcError, quote } from '../errors.ts';
+import type { Message } from '../message/message.ts';
+import { explainInline } from '../launch/source.ts';
+import { isGone } from './requests.ts';
+import type { StandardSchema } from './schema.ts';
+import { validate } from './schema.ts';
+import type { RequestContext, Service } from './definition.ts';
+import { responseContent, type Outcome } from './wire.ts';
+
+/** What a caller gets to read of an error, unless the service exposes details; the reference's words. */
+const hidden = 'Internal service error';
+
+/** A request in hand, as its handler gets it. */
+export class OpenRequest<Params = unknown> implements RequestContext<Params> {
+  readonly service: Service<Params>;
+  readonly message: Message;
+  readonly id: string;
+  readonly deadline: number | undefined;
+  #controller: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #reason: Error | undefined;
+  #later = false;
+
+  /** Not for callers. */
+  constructor(service: Service<Params>, message: Message, id: string, deadline: number | undefined) {
+    this.service = service;
+    this.message = message;
+    this.id = id;
+    this.deadline = deadline === undefined ? undefined : deadline * 1000;
+  }
+
+  get from(): string {
+    return this.message.from;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+      else if (this.deadline !== undefined) this.#abortAt(this.deadline);
+    }
+    return this.#controller.signal;
+  }
+
+  later(): undefined {
+    this.#later = true;
+  }
+
+  /** Not for callers: whether `later` was called. */
+  get isLater(): boolean {
+    return this.#later;
+  }
+
+  /** Not for callers: nobody waits for the answer any more. */
+  abandon(reason: Error): void {
+    this.#reason ??= reason;
+    this.#controller?.abort(this.#reason);
+  }
+
+  /** Not for callers: the request has been answered. */
+  done(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #abortAt(deadline: number): void {
+    const left = Math.min(deadline - Date.now(), 2 ** 31 - 1);
+    const passed = (): void => {
+      this.abandon(
+        new IpcError('IPCM_TIMEOUT', `the sender of request ${this.id} waits no longer`, { peer: this.from }),
+      );
+    };
+    if (left <= 0) passed();
+    else this.#timer = setTimeout(passed, left).unref();
+  }
+}
+
+/** What answers requests. */
+export interface AnsweringPort {
+  readonly service: Service;
+  readonly client: Client;
+  readonly exposeErrorDetails: boolean;
+  readonly requestSchema: StandardSchema | undefined;
+  readonly responseSchema: StandardSchema | undefined;
+  handle(request: unknown, context: RequestContext): unknown;
+  /** A request has been dealt with; with the error, if it went wrong. */
+  done(error?: unknown): void;
+}
+
+/** The requests in hand. */
+export class Answering {
+  readonly #port: AnsweringPort;
+  readonly #open = new Map<string, OpenRequest>();
+
+  constructor(port: AnsweringPort) {
+    this.#port = port;
+  }
+
+  /** Requests in hand. */
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** Handles a request that has come in. */
+  take(message: Message, id: string, request: unknown, deadline: number | undefined): void {
+    const context = new OpenRequest(this.#port.service, message, id, deadline);
+    this.#open.set(keyOf(message.from, id), context);
+    if (this.#port.requestSchema !== undefined) {
+      validate(this.#port.requestSchema, request, 'the request').then(
+        (valid) => this.#handle(context, valid),
+        (error: unknown) => this.#failed(context, error),
+      );
+      return;
+    }
+    this.#handle(context, request);
+  }
+
+  /** Its sender has taken it back. */
+  cancel(from: string, id: string): void {
+    const reason = new IpcError('IPCM_TIMEOUT', `the sender of request ${id} has taken it back`, { peer: from });
+    this.#open.get(keyOf(from, id))?.abandon(reason);
+  }
+
+  /** The one request of an id that is in hand. Throws `IPCM_INVALID_OPTION`. */
+  find(call: string, id: string): OpenRequest {
+    for (const context of this.#open.values()) if (context.id === id) return context;
+    throw new IpcError(
+      'IPCM_INVALID_OPTION',
+      `${call}: there is no open request ${quote(id)}: it has been answered already, or never came`,
+      { client: this.#port.client.id },
+    );
+  }
+
+  /** Answers. Resolves when the answer is with the store or the kernel; an answer to who has gone is dropped. */
+  async answer(context: OpenRequest, outcome: Outcome): Promise<void> {
+    if (!this.#open.delete(keyOf(context.from, context.id))) this.find('sendResponse', context.id);
+    context.done();
+    try {
+      await this.#port.client.sendMessage(context.from, responseContent(context.id, outcome));
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  }
+
+  /** Gives up on those that are still in hand; returns how many. */
+  abandon(reason: Error): number {
+    for (const context of this.#open.values()) context.abandon(reason);
+    return this.#open.size;
+  }
+
+  /** What a caller is told of an error. */
+  outcomeOf(error: unknown): Outcome {
+    const known = isIpcError(error, 'IPCM_REQUEST_INVALID') || isIpcError(error, 'IPCM_NOT_SELF_CONTAINED');
+    const text = error instanceof Error ? error.message : String(error);
+    const code = isIpcError(error) ? error.code : undefined;
+    if (known) return { error: text, code };
+    return this.#port.exposeErrorDetails ? { error: text, code: codeOf(error) } : { error: hidden, code: undefined };
+  }
+
+  #handle(context: OpenRequest, request: unknown): void {
+    let response: unknown;
+    try {
+      response = this.#port.handle(request, context);
+    } catch (error) {
+      this.#failed(context, error);
+      return;
+    }
+    if (isThenable(response)) {
+      response.then(
+        (value) => this.#handled(context, value),
+        (error: unknown) => this.#failed(context, error),
+      );
+      return;
+    }
+    this.#handled(context, response);
+  }
+
+  #handled(context: OpenRequest, response: unknown): void {
+    // Answered by sendResponse already, or going to be.
+    if (context.isLater || !this.#open.has(keyOf(context.from, context.id))) {
+      this.#port.done();
+      return;
+    }
+    const { responseSchema } = this.#port;
+    if (responseSchema !== undefined) {
+      validate(responseSchema, response, 'the answer').then(
+        (valid) => this.#send(context, { response: valid }),
+        (error: unknown) => this.#failed(context, error),
+      );
+      return;
+    }
+    this.#send(context, { response });
+  }
+
+  #failed(context: OpenRequest, thrown: unknown): void {
+    const error = explainInline(thrown);
+    if (this.#open.has(keyOf(context.from, context.id))) this.#send(context, this.outcomeOf(error), error);
+    else this.#port.done(error);
+  }
+
+  #send(context: OpenRequest, outcome: Outcome, failure?: unknown): void {
+    this.answer(context, outcome).then(
+      () => this.#port.done(failure),
+      (error: unknown) => {
+        this.#port.done(error);
+        // What cannot be sent, a BigInt say, is the handler's mistake, and its caller must not wait for ever.
+        if (!isIpcError(error, 'IPCM_INVALID_CONTENT') && !isIpcError(error, 'IPCM_MESSAGE_TOO_LARGE')) return;
+        const content = responseContent(context.id, this.outcomeOf(error));
+        this.#port.client.sendMessage(context.from, content).catch((further: unknown) => this.#port.done(further));
+      },
+    );
+  }
+}
+
+/** Ids are their senders' business: two may use the same. */
+function keyOf(from: string, id: string): string {
+  return `${id} ${from}`;
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+function isThenable(value: unknown): value is Promise<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}

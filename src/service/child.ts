@@ -1,0 +1,43 @@
+/**
+ * The program of a process that was started for a service or a worker.
+ *
+ * The private pipe says what to be; the first answer on it is that this process is ready, or why it never will be. The end
+ * of the pipe means that whoever started this process has gone: then it ends too, unless it is a daemon.
+ */
+import { spawn } from 'node:child_process';
+import { inspect } from 'node:util';
+import type { Assignment } from '../launch/assignment.ts';
+import { errorRecord } from '../launch/errors.ts';
+import { controlDescriptor, readFrame, writeFrame } from '../launch/frames.ts';
+import { whenStarterIsGone } from '../launch/starter.ts';
+import { runService, runWorker } from './roles.ts';
+
+const first = readFrame() as Assignment | { readonly daemonize: true };
+if ('daemonize' in first) daemonize();
+else await begin(first);
+
+/** Starts the daemon in a session of its own, and goes away: the daemon is nobody's child. */
+function daemonize(): void {
+  const args = [...process.execArgv, ...process.argv.slice(1)];
+  spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit', controlDescriptor] }).unref();
+}
+
+async function begin(assignment: Assignment): Promise<void> {
+  const isDaemon = assignment.settings['daemon'] === true;
+  const starter = isDaemon ? undefined : whenStarterIsGone();
+  const ready = (): void => writeFrame({ event: 'ready', pid: process.pid });
+  let isReady = false;
+  try {
+    const run = assignment.role === 'service' ? runService : runWorker;
+    await run(assignment, starter, () => {
+      isReady = true;
+      ready();
+    });
+    process.exit();
+  } catch (error) {
+    writeFrame({ event: isReady ? 'ended' : 'failed', error: errorRecord(error) });
+    // After that it has failed like any other program.
+    if (isReady) process.stderr.write(`${inspect(error)}\n`);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,111 @@
+/** From what a caller names - a module, a definition, a function - to what another process can run. */
+import { isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { IpcError, quote } from '../errors.ts';
+import type { CodeReference } from '../launch/assignment.ts';
+import { evaluate, sourceOf } from '../launch/source.ts';
+import { isDefined } from './define.ts';
+import type { ServiceClass, ServiceDefinition } from './definition.ts';
+
+/** Code by which a caller names a service or a worker. */
+export type CodeInput = string | URL | object;
+
+/**
+ * What another process needs to run it. `caller` is the file of whoever asked: relative imports resolve from there.
+ * Throws `IPCM_INVALID_OPTION` for what no other process can get at.
+ */
+export function referenceOf(call: string, what: CodeInput, caller: string | undefined): CodeReference {
+  if (what instanceof URL) return moduleAt(call, what.href);
+  if (typeof what === 'string') return moduleAt(call, what);
+  if (isDefined(what)) {
+    if (what.file !== undefined) return { module: urlOf(what.file), ordinal: what.ordinal };
+    throw new IpcError('IPCM_INVALID_OPTION', `${call}: the definition stands in no module; give the URL of one`);
+  }
+  return { source: sourceOf(call, what, caller === undefined ? undefined : urlOf(caller)) };
+}
+
+/** The service of a reference: its callbacks, or the class that has them. Throws `IPCM_SERVICE_FAILED`. */
+export async function loadService(code: CodeReference): Promise<ServiceDefinition | ServiceClass> {
+  if ('source' in code) return asDefinition(evaluate(code.source), 'the inline service');
+  const exports = await importModule(code.module);
+  const found = pick(code, exports, isDefined);
+  if (isDefined(found)) return found.body;
+  return asDefinition(found, code.module);
+}
+
+/** The function of a reference, for a worker. Throws `IPCM_SERVICE_FAILED`. */
+export async function loadFunction(code: CodeReference): Promise<(...args: never[]) => unknown> {
+  const found =
+    'source' in code
+      ? evaluate(code.source)
+      : pick(code, await importModule(code.module), (value) => typeof value === 'function');
+  if (typeof found === 'function') return found as (...args: never[]) => unknown;
+  throw failed(`${'source' in code ? 'the inline worker' : code.module} is no function`);
+}
+
+function moduleAt(call: string, specifier: string): CodeReference {
+  const [place = '', exportName] = splitExport(specifier);
+  if (/^(?:file|data):/.test(place)) return { module: place, exportName };
+  if (isAbsolute(place)) return { module: pathToFileURL(place).href, exportName };
+  throw new IpcError(
+    'IPCM_INVALID_OPTION',
+    `${call}: ${quote(specifier)} is no URL and no absolute path; write new URL(${JSON.stringify(specifier)}, import.meta.url)`,
+  );
+}
+
+/** `file:///a/b.ts#name` names an export. */
+function splitExport(specifier: string): [string, string | undefined] {
+  const at = specifier.startsWith('file:') ? specifier.lastIndexOf('#') : -1;
+  return at === -1 ? [specifier, undefined] : [specifier.slice(0, at), specifier.slice(at + 1)];
+}
+
+function urlOf(file: string): string {
+  return isAbsolute(file) ? pathToFileURL(file).href : file;
+}
+
+async function importModule(url: string): Promise<Readonly<Record<string, unknown>>> {
+  return (await import(url)) as Readonly<Record<string, unknown>>;
+}
+
+function pick(
+  code: Extract<CodeReference, { module: string }>,
+  exports: Readonly<Record<string, unknown>>,
+  fits: (value: unknown) => boolean,
+): unknown {
+  const { exportName, ordinal, module } = code;
+  // A CommonJS module's exports are those of its default one too.
+  const all = Object.entries(exports).filter(([, value]) => fits(value));
+  if (exportName !== undefined) {
+    if (Object.hasOwn(exports, exportName)) return exports[exportName];
+    throw failed(
+      `${module} has no export ${quote(exportName)}; it has ${Object.keys(exports).map(quote).join(', ') || 'none'}`,
+    );
+  }
+  if (ordinal !== undefined) {
+    const found = all.find(([, value]) => isDefined(value) && value.ordinal === ordinal);
+    if (found !== undefined) return found[1];
+    throw failed(`${module} does not export the service that was named; export what defineService returns`);
+  }
+  if (exports['default'] !== undefined) return exports['default'];
+  const [only, ...others] = all;
+  if (only !== undefined && others.length === 0) return only[1];
+  const names = all.map(([name]) => quote(name)).join(', ');
+  throw failed(
+    `${module} has no default export and ${all.length === 0 ? 'no other that fits' : `several that fit (${names})`}; name one as URL#name`,
+  );
+}
+
+/** A function is a handler of requests. */
+function asDefinition(value: unknown, what: string): ServiceDefinition | ServiceClass {
+  if (typeof value === 'function') {
+    if (/^class\b/.test(Function.prototype.toString.call(value))) return value as ServiceClass;
+    return { handleRequest: value as NonNullable<ServiceDefinition['handleRequest']> };
+  }
+  if (isDefined(value)) return value.body;
+  if (typeof value === 'object' && value !== null) return value;
+  throw failed(`${what} exports ${quote(value)}, which is no service: neither made by defineService nor a function`);
+}
+
+function failed(message: string): IpcError {
+  return new IpcError('IPCM_SERVICE_FAILED', message);
+}

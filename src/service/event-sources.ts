@@ -1,0 +1,129 @@
+/** What happens to a service besides messages: time, peers, signals, processes. A source runs only while it has a callback. */
+import type { ChildProcess } from 'node:child_process';
+import type { Client } from '../client/client.ts';
+import type { Callbacks } from './callbacks.ts';
+import { watchChildren } from './child-endings.ts';
+import type { Activity, CallbackName, Service, SignalCallbacks } from './definition.ts';
+import { PeerDeltas } from './peer-deltas.ts';
+import type { ResolvedSettings } from './settings.ts';
+import { watchPids } from './watch-pids.ts';
+
+/** What the sources need of their service. */
+export interface EventSourcesPort {
+  readonly client: Client;
+  readonly settings: ResolvedSettings;
+  readonly handleSignals: boolean;
+  isWorker(child: ChildProcess): boolean;
+  /** Something happened; `callback`, by name or itself, is for it. Never rejects. */
+  happened(activity: Activity, callback: CallbackFor, ...args: readonly unknown[]): Promise<void>;
+  end(reason?: unknown): void;
+}
+
+/** What is called for an event: the callbacks of a name, or a function. */
+export type CallbackFor = CallbackName | ((service: Service) => void | Promise<void>) | undefined;
+
+type SignalCallback = SignalCallbacks[NodeJS.Signals];
+
+/** Signals that end a service unless it has a callback for them. */
+const endings = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+/** The sources of one service. */
+export class EventSources {
+  readonly #port: EventSourcesPort;
+  readonly #signals = new Map<NodeJS.Signals, () => void>();
+  readonly #stops: (() => void)[] = [];
+  #deltas: PeerDeltas | undefined;
+  #interval: NodeJS.Timeout | undefined;
+  #inInterval = false;
+  #children: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(port: EventSourcesPort) {
+    this.#port = port;
+  }
+
+  /** Starts what does not depend on callbacks. */
+  start(): void {
+    const { settings, handleSignals } = this.#port;
+    if (handleSignals) for (const signal of endings) if (!this.#signals.has(signal)) this.setSignal(signal, undefined);
+    if (settings.watchPids.length > 0) this.#stops.push(watchPids(settings.watchPids, () => this.#port.end()));
+  }
+
+  /** Starts and stops sources as there are callbacks for them. */
+  arrange(callbacks: Callbacks): void {
+    if (this.#stopped) return;
+    this.#arrangeInterval(callbacks.has('onInterval'));
+    this.#arrangeDeltas(callbacks.has('onPeerDelta'));
+    this.#arrangeChildren(callbacks.has('onPid'));
+  }
+
+  /** Has a signal call `callback`; without one it ends the service, or does what it does by itself. */
+  setSignal(signal: NodeJS.Signals, callback: SignalCallback | undefined): void {
+    this.#signals.get(signal)?.();
+    this.#signals.delete(signal);
+    const ends = this.#port.handleSignals && endings.some((each) => each === signal);
+    if (this.#stopped || (callback === undefined && !ends)) return;
+    const handler = callback === undefined ? this.#ending(signal) : this.#calling(callback);
+    process.on(signal, handler);
+    this.#signals.set(signal, () => process.off(signal, handler));
+  }
+
+  /** Stops everything; signals do again what they do by themselves. */
+  stop(): void {
+    this.#stopped = true;
+    this.#arrangeInterval(false);
+    this.#arrangeDeltas(false);
+    this.#arrangeChildren(false);
+    for (const stop of [...this.#stops.splice(0), ...this.#signals.values()]) stop();
+    this.#signals.clear();
+  }
+
+  #calling(callback: NonNullable<SignalCallback>): (signal: NodeJS.Signals) => void {
+    return (signal) => void this.#port.happened({ signal }, (service) => callback(signal, service));
+  }
+
+  /** The first asks the service to end, the second does not ask. */
+  #ending(signal: NodeJS.Signals): () => void {
+    let asked = false;
+    return () => {
+      if (asked) {
+        this.#signals.get(signal)?.();
+        process.kill(process.pid, signal);
+        return;
+      }
+      asked = true;
+      void this.#port.happened({ signal }, undefined).finally(() => this.#port.end());
+    };
+  }
+
+  #arrangeInterval(wanted: boolean): void {
+    if (wanted === (this.#interval !== undefined)) return;
+    clearInterval(this.#interval);
+    this.#interval = wanted ? setInterval(() => this.#tick(), this.#port.settings.interval) : undefined;
+  }
+
+  #tick(): void {
+    if (this.#inInterval) return;
+    this.#inInterval = true;
+    void this.#port.happened({ interval: true }, 'onInterval').finally(() => (this.#inInterval = false));
+  }
+
+  #arrangeDeltas(wanted: boolean): void {
+    if (wanted === (this.#deltas !== undefined)) return;
+    this.#deltas?.stop();
+    this.#deltas = wanted
+      ? new PeerDeltas(this.#port.client, (peerDelta) => this.#port.happened({ peerDelta }, 'onPeerDelta', peerDelta))
+      : undefined;
+  }
+
+  #arrangeChildren(wanted: boolean): void {
+    if (wanted === (this.#children !== undefined)) return;
+    this.#children?.();
+    this.#children = wanted
+      ? watchChildren(
+          (child) => this.#port.isWorker(child),
+          (endedChild) => void this.#port.happened({ endedChild }, 'onPid', endedChild),
+        )
+      : undefined;
+  }
+}

@@ -1,0 +1,15 @@
+/** Services and workers: processes that answer requests, start others, and go away cleanly. */
+export type { ServiceChildren, ServiceWorker } from './children.ts';
+export { currentService, insideService } from './current.ts';
+export { defineService, type DefinedService } from './define.ts';
+export type * from './definition.ts';
+export { ServiceHandle, type StopOptions } from './handle.ts';
+export { ServicePeer, type SendRequestOptions } from './peer.ts';
+export type { RequestOptions, ResponseCallback, Settled } from './requests.ts';
+export type { SchemaResult, StandardSchema } from './schema.ts';
+export { ipcmServe, type RunningService, type ServeOptions, type ServiceBody } from './serve.ts';
+export { ipcmService, ipcmServiceHandle, type ServiceInput, type ServiceOptions } from './start.ts';
+export { ipcmWorker, type WorkerInput, type WorkerOptions } from './worker.ts';
+export type { WorkerContext } from './worker-context.ts';
+export type { Ending } from '../launch/launched.ts';
+export type { LaunchOptions, LaunchPlan, OutputTarget } from '../launch/options.ts';

@@ -1,0 +1,240 @@
+/**
+ * Requests that were sent and what has come of them.
+ *
+ * A request is open until the first of these: its answer, its deadline, its signal, an error of the send, or news that its
+ * peer will never answer (`PeerWatch`). Then its outcome waits for whoever asks: a promise, a callback, or `get` later.
+ * An outcome that came by itself is never thrown at nobody: requests without a promise keep it.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Client } from '../client/client.ts';
+import { IpcError, isIpcError, quote } from '../errors.ts';
+import { bootTicks } from './boot-clock.ts';
+import { PeerWatch, type WatchedRequest } from './peer-watch.ts';
+import { cancelContent, requestContent, type Outcome } from './wire.ts';
+
+/** How a request may end early. */
+export interface RequestOptions {
+  /** Milliseconds for the answer; it goes with the request, whose handler's signal aborts then. Default: for ever. */
+  readonly timeout?: number | undefined;
+  /** Gives the request up; its handler's signal aborts too. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Gets the answer, or the error, of a request. */
+export type ResponseCallback<Response = unknown> = (error: Error | undefined, response: Response | undefined) => void;
+
+/** What came of a request, for its sender. */
+export type Settled<Response = unknown> = { readonly response: Response } | { readonly error: Error };
+
+/** What the table needs of its owner. */
+export interface RequestsPort {
+  readonly client: Client;
+  /** The number of open requests has become more than none, or none. */
+  busy(open: boolean): void;
+  /** Reads what has arrived already, so that no answer is missed. */
+  catchUp(): Promise<void>;
+}
+
+interface Pending extends WatchedRequest {
+  settle: (settled: Settled) => void;
+  timer: NodeJS.Timeout | undefined;
+  unlisten: (() => void) | undefined;
+}
+
+/** The requests of one client. */
+export class Requests {
+  readonly #port: RequestsPort;
+  readonly #open = new Map<string, Pending>();
+  readonly #kept = new Map<string, { readonly peer: string; readonly settled: Settled }>();
+  readonly #watch: PeerWatch;
+  #settled = 0;
+  #next: (() => void)[] = [];
+  #waiting: { readonly peer: string; readonly resolve: () => void }[] = [];
+
+  constructor(port: RequestsPort) {
+    this.#port = port;
+    this.#watch = new PeerWatch({
+      client: port.client,
+      open: () => this.#open.values(),
+      catchUp: () => port.catchUp(),
+      fail: ({ id }, error) => this.#settle(id, { error }),
+    });
+  }
+
+  /** Number of requests that have had an outcome. */
+  get settled(): number {
+    return this.#settled;
+  }
+
+  /** Number of requests without an outcome. */
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** Resolves when the next request has an outcome. */
+  next(): Promise<void> {
+    return new Promise((resolve) => this.#next.push(resolve));
+  }
+
+  /** Sends a request and resolves to the answer. */
+  request(call: string, peer: string, request: unknown, options: RequestOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#send(call, peer, request, options, (settled) => {
+        if ('error' in settled) reject(settled.error);
+        else resolve(settled.response);
+      });
+    });
+  }
+
+  /** Sends a request; its outcome goes to the callback, or is kept for {@link get}. Returns its id. */
+  send(peer: string, request: unknown, options: RequestOptions, callback: ResponseCallback | undefined): string {
+    const keep = (settled: Settled, id: string): void => {
+      this.#kept.set(id, { peer, settled });
+    };
+    const tell = (settled: Settled): void => {
+      if ('error' in settled) callback?.(settled.error, undefined);
+      else callback?.(undefined, settled.response);
+    };
+    return this.#send('sendRequest', peer, request, options, callback === undefined ? keep : tell);
+  }
+
+  /** The outcome of a request, once; undefined while it is open. Throws `IPCM_INVALID_OPTION` for an unknown id. */
+  get(call: string, id: string): Settled | undefined {
+    const kept = this.#kept.get(id);
+    if (kept !== undefined) this.#kept.delete(id);
+    else if (!this.#open.has(id)) {
+      throw new IpcError(
+        'IPCM_INVALID_OPTION',
+        `${call}: there is no request ${quote(id)}, or its answer has been taken already`,
+      );
+    }
+    return kept?.settled;
+  }
+
+  /** The outcome of a request when it is there, once. */
+  async await(call: string, id: string): Promise<Settled> {
+    const there = this.get(call, id);
+    if (there !== undefined) return there;
+    const pending = this.#open.get(id);
+    return new Promise((resolve) => {
+      if (pending !== undefined) pending.settle = resolve;
+    });
+  }
+
+  /** The outcomes of a peer's requests that are kept, once, when none of them is open any more. */
+  async awaitAll(peer: string): Promise<Map<string, Settled>> {
+    if (this.#hasOpen(peer)) await new Promise<void>((resolve) => this.#waiting.push({ peer, resolve }));
+    const all = new Map<string, Settled>();
+    for (const [id, kept] of this.#kept) {
+      if (kept.peer !== peer) continue;
+      all.set(id, kept.settled);
+      this.#kept.delete(id);
+    }
+    return all;
+  }
+
+  /** An answer has come. False for one that nobody waits for. */
+  answered(id: string, from: string, outcome: Outcome): boolean {
+    const pending = this.#open.get(id);
+    // Somebody else's guess at an id is no answer.
+    if (pending?.peer !== from) return false;
+    this.#settle(id, 'response' in outcome ? outcome : { error: requestError(from, outcome.error, outcome.code) });
+    return true;
+  }
+
+  /** Ends all that are open. */
+  close(error: IpcError): void {
+    for (const id of this.#open.keys()) this.#settle(id, { error });
+    this.#watch.close();
+  }
+
+  #send(
+    call: string,
+    peer: string,
+    request: unknown,
+    options: RequestOptions,
+    settle: (settled: Settled, id: string) => void,
+  ): string {
+    const { client } = this.#port;
+    const { timeout, signal } = options;
+    const id = randomUUID();
+    signal?.throwIfAborted();
+    if (timeout !== undefined && !(timeout >= 0)) {
+      throw new IpcError('IPCM_INVALID_OPTION', `${call}: timeout is a number of milliseconds, not ${quote(timeout)}`);
+    }
+    const deadline = timeout === undefined || timeout === Infinity ? undefined : (Date.now() + timeout) / 1000;
+    const pending: Pending = {
+      id,
+      peer,
+      sent: bootTicks(),
+      settle: (settled) => settle(settled, id),
+      timer: undefined,
+      unlisten: undefined,
+    };
+    this.#open.set(id, pending);
+    if (this.#open.size === 1) this.#port.busy(true);
+    client
+      .sendMessage(peer, requestContent(id, request ?? null, deadline))
+      .catch((error: unknown) => this.#settle(id, { error: asError(error) }));
+    if (deadline !== undefined && timeout !== undefined && timeout < 2 ** 31) {
+      pending.timer = setTimeout(() => this.#settle(id, { error: tooSlow(call, client.id, peer, timeout) }), timeout);
+    }
+    if (signal !== undefined) {
+      const abort = (): void => {
+        // A courtesy: whether it arrives changes nothing here.
+        client.sendMessage(peer, cancelContent(id)).catch(() => undefined);
+        this.#settle(id, { error: asError(signal.reason) });
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      pending.unlisten = () => signal.removeEventListener('abort', abort);
+    }
+    this.#watch.start();
+    return id;
+  }
+
+  #settle(id: string, settled: Settled): void {
+    const pending = this.#open.get(id);
+    if (pending === undefined) return;
+    this.#open.delete(id);
+    clearTimeout(pending.timer);
+    pending.unlisten?.();
+    if (this.#open.size === 0) {
+      this.#watch.stop();
+      this.#port.busy(false);
+    }
+    this.#settled++;
+    pending.settle(settled);
+    for (const resolve of this.#next.splice(0)) resolve();
+    if (this.#waiting.length === 0 || this.#hasOpen(pending.peer)) return;
+    for (const { peer, resolve } of this.#waiting) if (peer === pending.peer) resolve();
+    this.#waiting = this.#waiting.filter(({ peer }) => peer !== pending.peer);
+  }
+
+  #hasOpen(peer: string): boolean {
+    for (const request of this.#open.values()) if (request.peer === peer) return true;
+    return false;
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function tooSlow(call: string, client: string, peer: string, timeout: number): IpcError {
+  return new IpcError('IPCM_TIMEOUT', `${call} from "${client}": ${quote(peer)} did not answer in ${timeout} ms`, {
+    client,
+    peer,
+  });
+}
+
+/** What the handler's side said; its own codes stay what they are. */
+function requestError(peer: string, text: string, code: string | undefined): IpcError {
+  const known = code === 'IPCM_REQUEST_INVALID' || code === 'IPCM_NOT_SELF_CONTAINED' ? code : 'IPCM_REQUEST_FAILED';
+  const details = code === undefined ? {} : { details: { code } };
+  return new IpcError(known, `${quote(peer)} answered with an error: ${text}`, { peer, ...details });
+}
+
+/** True when a send failed because the one who asked is not there any more. */
+export function isGone(error: unknown): boolean {
+  return isIpcError(error, 'IPCM_PEER_GONE') || isIpcError(error, 'IPCM_PEER_UNKNOWN');
+}

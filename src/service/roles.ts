@@ -1,0 +1,51 @@
+/** What a started process does, by its role. */
+import type { Assignment } from '../launch/assignment.ts';
+import { explainInline } from '../launch/source.ts';
+import { loadFunction, loadService } from './code.ts';
+import { setCurrentService } from './current.ts';
+import type { ServeOptions } from './serve.ts';
+import { startService } from './serve.ts';
+import type { WorkerContext } from './worker-context.ts';
+
+/** Runs a service to its end. */
+export async function runService(
+  { name, info, code, params, settings }: Assignment,
+  starter: AbortSignal | undefined,
+  ready: () => void,
+): Promise<void> {
+  if (code === undefined) throw new TypeError('a service without code');
+  setCurrentService(undefined);
+  const body = await loadService(code);
+  if (typeof body !== 'function') await body.postFork?.(params);
+  const options: ServeOptions = { ...settings, params, handleSignals: true };
+  const service = await startService(name, info, body, options, setCurrentService);
+  process.once('exit', () => service.closeSync());
+  if (starter?.aborted === true) service.end();
+  else starter?.addEventListener('abort', () => service.end(), { once: true });
+  ready();
+  await service.run();
+}
+
+/** Runs a worker to its end. */
+export async function runWorker(
+  { name, info, code, params, settings }: Assignment,
+  starter: AbortSignal | undefined,
+  ready: () => void,
+): Promise<void> {
+  if (code === undefined) throw new TypeError('a worker without code');
+  const controller = new AbortController();
+  const end = (): void => controller.abort();
+  process.on('SIGTERM', end);
+  // Ctrl-C in a terminal reaches the whole group: it is the service that decides what becomes of its workers.
+  process.on('SIGINT', () => undefined);
+  if (starter?.aborted === true) end();
+  else starter?.addEventListener('abort', end, { once: true });
+  const work = (await loadFunction(code)) as (context: WorkerContext) => unknown;
+  ready();
+  try {
+    await work({ name, service: String(settings['service']), ipcmInfo: info, params, signal: controller.signal });
+  } catch (error) {
+    // What it was told to stop with is no failure.
+    if (!controller.signal.aborted || error !== controller.signal.reason) throw explainInline(error);
+  }
+}

@@ -1,0 +1,375 @@
+/**
+ * A running service: one client, its callbacks, and what they need to know.
+ *
+ * States: starting (connected, `onStart` not done), running, ending, ended. It reads until it is told to end: by a terminate
+ * message, `end()`, a signal, `shouldEnd`, a watched process's death, or an error. Then, each step whatever became of the
+ * one before: requests in hand are waited for, `onCleanup` runs, workers and nested services are ended, the client
+ * disconnects. Everything is driven by events; an idle service waits for its inbox, and no more.
+ */
+import type { Client } from '../client/client.ts';
+import { IpcError } from '../errors.ts';
+import { explainInline } from '../launch/source.ts';
+import type { Message } from '../message/message.ts';
+import { Answering } from './answering.ts';
+import { Callbacks } from './callbacks.ts';
+import { ServiceChildren } from './children.ts';
+import type {
+  Activity,
+  CallbackName,
+  Service,
+  ServiceCallbacks,
+  ServiceCounts,
+  ServiceDefinition,
+  SignalCallbacks,
+} from './definition.ts';
+import { EventSources, type CallbackFor } from './event-sources.ts';
+import { ServicePeer } from './peer.ts';
+import { Requests } from './requests.ts';
+import type { ResolvedSettings } from './settings.ts';
+import { readContent, type Outcome, type ServiceContent } from './wire.ts';
+
+/** What a service is made of; put together by `ipcmServe`. */
+export interface ServiceParts<Params = unknown> {
+  readonly name: string;
+  readonly ipcmInfo: string;
+  readonly params: Params;
+  readonly client: Client;
+  readonly settings: ResolvedSettings;
+  /** Install handlers for SIGTERM, SIGINT and SIGHUP that end the service. */
+  readonly handleSignals: boolean;
+}
+
+/** A running service. */
+export class ServiceRuntime<Params = unknown> implements Service<Params> {
+  readonly name: string;
+  readonly ipcmInfo: string;
+  readonly params: Params;
+  readonly client: Client;
+  readonly pid: number = process.pid;
+  readonly startedAt: number = Date.now();
+  readonly children: ServiceChildren;
+  readonly #settings: ResolvedSettings;
+  /** Answers to requests of this service. */
+  readonly requests: Requests;
+  readonly #sources: EventSources;
+  readonly #stopReading = new AbortController();
+  readonly #inHand = new Set<Promise<void>>();
+  #callbacks: Callbacks = new Callbacks({});
+  #answering: Answering | undefined;
+  #general: Promise<void> | undefined;
+  #generals = 0;
+  #room: (() => void) | undefined;
+  #state: 'starting' | 'running' | 'ending' | 'ended' = 'starting';
+  #failure: { readonly error: unknown } | undefined;
+  #counts = { requests: 0, errors: 0 };
+
+  constructor(parts: ServiceParts<Params>) {
+    const { client, settings } = parts;
+    this.name = parts.name;
+    this.ipcmInfo = parts.ipcmInfo;
+    this.params = parts.params;
+    this.client = client;
+    this.#settings = settings;
+    this.children = new ServiceChildren(settings.grace);
+    // This service reads all the time; what has arrived is dealt with before others get their turn.
+    this.requests = new Requests({ client, busy: () => undefined, catchUp: async () => undefined });
+    this.#sources = new EventSources({
+      client,
+      settings,
+      handleSignals: parts.handleSignals,
+      isWorker: (child) => this.children.has(child),
+      happened: (activity, callback, ...args) => this.#happened(activity, callback, args),
+      end: (reason) => this.end(reason),
+    });
+  }
+
+  get state(): 'starting' | 'running' | 'ending' | 'ended' {
+    return this.#state;
+  }
+
+  get counts(): ServiceCounts {
+    return { ...this.#counts, open: this.#answering?.open ?? 0 };
+  }
+
+  peer<Request = unknown, Response = unknown>(name: string): ServicePeer<Request, Response> {
+    const childPid = this.children.service(name)?.childPid;
+    return new ServicePeer({ name, client: this.client, requests: this.requests, childPid });
+  }
+
+  async sendResponse(id: string, response: unknown): Promise<void> {
+    await this.#answerLater('sendResponse', id, () => ({ response }));
+  }
+
+  async sendError(id: string, error: unknown): Promise<void> {
+    await this.#answerLater('sendError', id, (answering) => answering.outcomeOf(error));
+  }
+
+  addCallback<Name extends CallbackName>(
+    name: Name,
+    callback: ServiceCallbacks<unknown, unknown, Params>[Name],
+    options: { readonly first?: boolean | undefined } = {},
+  ): void {
+    this.#callbacks.add(name, callback, options.first);
+    if (this.#state !== 'starting') this.#sources.arrange(this.#callbacks);
+  }
+
+  removeCallback<Name extends CallbackName>(
+    name: Name,
+    callback?: ServiceCallbacks<unknown, unknown, Params>[Name],
+  ): boolean {
+    const removed = this.#callbacks.remove(name, callback);
+    if (this.#state !== 'starting') this.#sources.arrange(this.#callbacks);
+    return removed;
+  }
+
+  onSignal(signal: NodeJS.Signals, callback: SignalCallbacks<Params>[NodeJS.Signals]): void {
+    this.#sources.setSignal(signal, callback as SignalCallbacks[NodeJS.Signals]);
+  }
+
+  end(reason?: unknown): void {
+    if (reason !== undefined) this.#failure ??= { error: reason };
+    if (this.#state === 'running' || this.#state === 'starting') this.#state = 'ending';
+    this.#stopReading.abort();
+    this.#room?.();
+  }
+
+  /** Gives it the definition, and gets ready. */
+  async start(definition: ServiceDefinition): Promise<void> {
+    const { handleRequest, requestSchema, responseSchema } = definition;
+    this.#callbacks = new Callbacks(definition);
+    if (handleRequest !== undefined) {
+      this.#answering = new Answering({
+        service: this,
+        client: this.client,
+        exposeErrorDetails: this.#settings.exposeErrorDetails,
+        requestSchema,
+        responseSchema,
+        handle: (request, context) => handleRequest.call(definition, request, context),
+        done: (error) => this.#answered(error),
+      });
+    }
+    for (const [signal, callback] of Object.entries(definition.onSig ?? {})) {
+      this.#sources.setSignal(signal as NodeJS.Signals, callback);
+    }
+    this.#sources.start();
+    for (const callback of this.#callbacks.list('onStart')) await callback(...([this] as never[]));
+    if (this.#state === 'starting') this.#state = 'running';
+    this.#sources.arrange(this.#callbacks);
+  }
+
+  /** Runs until the end. Rejects with what ended it, if that was an error. */
+  async run(): Promise<void> {
+    try {
+      await this.#read();
+    } catch (error) {
+      if (!this.#stopReading.signal.aborted) this.#failure ??= { error };
+    }
+    this.#state = 'ending';
+    const errors: unknown[] = this.#failure === undefined ? [] : [this.#failure.error];
+    for (const step of this.#lastSteps()) {
+      try {
+        await step();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    this.#state = 'ended';
+    if (errors.length === 1) throw errors[0];
+    if (errors.length > 1) throw new AggregateError(errors, `service "${this.name}" ended with errors`);
+  }
+
+  /** What can be done in the `exit` event. */
+  closeSync(): void {
+    this.children.killAll();
+    this.client.closeSync();
+  }
+
+  *#lastSteps(): Generator<() => Promise<void>> {
+    yield () => this.#finishInHand();
+    this.#sources.stop();
+    yield async () => {
+      for (const callback of this.#callbacks.list('onCleanup')) await callback(...([this] as never[]));
+    };
+    yield () => this.children.stop();
+    const error = new IpcError('IPCM_NOT_CONNECTED', `service "${this.name}" ended before the answer came`);
+    this.requests.close(error);
+    // What still waits is told apart from what was dealt with by nobody but its senders, who see this service go.
+    yield () => this.client.disconnect(() => undefined);
+  }
+
+  async #read(): Promise<void> {
+    const { signal } = this.#stopReading;
+    const { concurrency } = this.#settings;
+    while (!signal.aborted) {
+      const inHand = this.#generals + (this.#answering?.open ?? 0);
+      if (inHand >= concurrency) {
+        await new Promise<void>((resolve) => (this.#room = resolve));
+        continue;
+      }
+      const messages = await this.client.getMessages({ signal, limit: concurrency - inHand });
+      for (const message of messages) this.#take(message);
+    }
+  }
+
+  #take(message: Message): void {
+    if (this.#callbacks.has('onAll')) this.#track(this.#call('onAll', { message } satisfies Activity, this));
+    if (message.isTerminate) {
+      this.end();
+      return;
+    }
+    const meaning = readContent(message.content);
+    if (meaning === undefined) this.#takeGeneral(message);
+    else this.#takeMeant(message, meaning);
+  }
+
+  #takeMeant(message: Message, meaning: ServiceContent): void {
+    const { id } = meaning;
+    switch (meaning.kind) {
+      case 'request':
+        this.#counts.requests++;
+        if (this.#answering === undefined) this.#refuse(message, id);
+        else this.#answering.take(message, id, meaning.request, meaning.deadline);
+        return;
+      case 'cancel':
+        this.#answering?.cancel(message.from, id);
+        return;
+      default:
+        if (!this.requests.answered(id, message.from, meaning.outcome)) this.#stray(message, id, meaning.outcome);
+        this.#afterwards();
+    }
+  }
+
+  #takeGeneral(message: Message): void {
+    const name = this.#callbacks.has('onGeneralMessage') ? 'onGeneralMessage' : 'onUnhandled';
+    const deal = (): Promise<void> => this.#call(name, message, this);
+    this.#generals++;
+    // One after the other, so that what arrives in order is dealt with in order.
+    const dealt = (this.#general === undefined ? deal() : this.#general.then(deal)).finally(() => {
+      this.#generals--;
+      if (this.#general === dealt) this.#general = undefined;
+      this.#afterwards();
+    });
+    this.#general = dealt;
+    this.#track(dealt);
+  }
+
+  #stray(message: Message, id: string, outcome: Outcome): void {
+    const { from } = message;
+    if (!this.#callbacks.has('handleResponse')) {
+      this.#track(this.#call('onUnhandled', message, this));
+      return;
+    }
+    const stray =
+      'response' in outcome
+        ? { id, from, response: outcome.response, error: undefined }
+        : { id, from, response: null, error: outcome.error };
+    this.#track(this.#call('handleResponse', stray, this));
+  }
+
+  /** A request to a service that answers none: whoever sent it shall not wait. */
+  #refuse(message: Message, id: string): void {
+    const refusal = {
+      ipcm_response_id: id,
+      response: null,
+      ipcm_error: `service "${this.name}" answers no requests: it has no handleRequest`,
+      ipcm_error_code: 'IPCM_REQUEST_INVALID',
+    };
+    this.client.sendMessage(message.from, refusal).catch((error: unknown) => this.#failed(error, true));
+    this.#track(this.#call('onUnhandled', message, this));
+  }
+
+  #answered(error: unknown): void {
+    if (error !== undefined) this.#failed(error, true);
+    this.#afterwards();
+  }
+
+  #afterwards(): void {
+    this.#room?.();
+    this.#room = undefined;
+    if (this.#callbacks.has('shouldEnd') && this.#state === 'running') this.#track(this.#askWhetherToEnd());
+  }
+
+  async #askWhetherToEnd(): Promise<void> {
+    for (const callback of this.#callbacks.list('shouldEnd')) {
+      if ((await callback(...([this] as never[]))) === true) this.end();
+    }
+  }
+
+  async #happened(activity: Activity, callback: CallbackFor, args: readonly unknown[]): Promise<void> {
+    if (this.#callbacks.has('onAll')) await this.#call('onAll', activity, this);
+    if (typeof callback === 'function') await this.#guarded(async () => callback(this));
+    else if (callback !== undefined) await this.#call(callback, ...args, this);
+    this.#afterwards();
+  }
+
+  async #call(name: CallbackName, ...args: readonly unknown[]): Promise<void> {
+    await this.#guarded(async () => {
+      for (const callback of this.#callbacks.list(name)) await callback(...(args as never[]));
+    });
+  }
+
+  async #guarded(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#failed(explainInline(error), this.#settings.interceptErrors);
+    }
+  }
+
+  /** An error that ends the service, unless it is intercepted: then `onError` gets it, or the process's warnings. */
+  #failed(error: unknown, intercepted: boolean): void {
+    this.#counts.errors++;
+    if (!intercepted) {
+      this.end(error);
+      return;
+    }
+    if (!this.#callbacks.has('onError')) {
+      process.emitWarning(error instanceof Error ? error : String(error));
+      return;
+    }
+    const tell = async (): Promise<void> => {
+      for (const callback of this.#callbacks.list('onError')) await callback(...([error, this] as never[]));
+    };
+    this.#track(
+      tell().catch((further: unknown) => {
+        process.emitWarning(further instanceof Error ? further : String(further));
+      }),
+    );
+  }
+
+  #track(work: Promise<void>): void {
+    // What can go wrong in it has been told by then.
+    const tracked = work.catch((error: unknown) => this.#failed(error, this.#settings.interceptErrors));
+    this.#inHand.add(tracked);
+    void tracked.finally(() => this.#inHand.delete(tracked));
+  }
+
+  async #finishInHand(): Promise<void> {
+    const { drainTimeout } = this.#settings;
+    const end = performance.now() + drainTimeout;
+    while ((this.#answering?.open ?? 0) > 0 || this.#inHand.size > 0) {
+      const left = end - performance.now();
+      if (left <= 0) break;
+      await this.#progress(left);
+    }
+    const reason = new IpcError('IPCM_NOT_CONNECTED', `service "${this.name}" has ended`, { client: this.name });
+    this.#answering?.abandon(reason);
+  }
+
+  /** Resolves when something in hand is done, or after so many milliseconds. An answer may need what others send us. */
+  async #progress(left: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(left, 250))));
+    const answered = new Promise<void>((resolve) => (this.#room = resolve));
+    await Promise.race([over, answered, ...this.#inHand]).catch(() => undefined);
+    clearTimeout(timer);
+  }
+
+  async #answerLater(call: string, id: string, make: (answering: Answering) => Outcome): Promise<void> {
+    if (this.#answering === undefined) {
+      throw new IpcError('IPCM_INVALID_OPTION', `${call}: service "${this.name}" has no handleRequest`);
+    }
+    await this.#answering.answer(this.#answering.find(call, id), make(this.#answering));
+    this.#afterwards();
+  }
+}

@@ -1,0 +1,71 @@
+/** Runs a service in this very process. */
+import { ipcmConnect, type ConnectOptions, type InfoInput } from '../bus.ts';
+import { formatInfo, parseInfo } from '../spawn/connection-info.ts';
+import type { Service, ServiceClass, ServiceDefinition, ServiceSettings } from './definition.ts';
+import { isDefined, type DefinedService } from './define.ts';
+import { ServiceRuntime } from './runtime.ts';
+import { resolveSettings, settingsOf } from './settings.ts';
+
+/** Options of {@link ipcmServe}; settings given here win over those of the definition. */
+export interface ServeOptions<Params = unknown> extends ServiceSettings {
+  /** What callbacks find as `service.params`. */
+  readonly params?: Params | undefined;
+  /** Options of its client. */
+  readonly connect?: ConnectOptions | undefined;
+  /** End the service on SIGTERM, SIGINT and SIGHUP; a second one ends the process at once. Default false. */
+  readonly handleSignals?: boolean | undefined;
+}
+
+/** A service of this process. */
+export interface RunningService<Params = unknown> {
+  readonly service: Service<Params>;
+  /** Resolves when the service has ended; rejects with what ended it, if that was an error. */
+  readonly ended: Promise<void>;
+}
+
+/** What a service can be written as: callbacks, a class, or either made by `defineService`. */
+export type ServiceBody<Request = unknown, Response = unknown, Params = unknown> =
+  | ServiceDefinition<Request, Response, Params>
+  | ServiceClass<Request, Response, Params>
+  | DefinedService<Request, Response, Params>;
+
+/**
+ * Runs a service in this process, beside whatever else it does. Resolves when the service is ready: connected, and
+ * `onStart` done. Rejects with what `onStart` threw, or as `ipcmConnect` does.
+ */
+export async function ipcmServe<Request = unknown, Response = unknown, Params = unknown>(
+  name: string,
+  info: InfoInput,
+  body: ServiceBody<Request, Response, Params>,
+  options: ServeOptions<Params> = {},
+): Promise<RunningService<Params>> {
+  const plain = (isDefined(body) ? body.body : body) as ServiceDefinition | ServiceClass;
+  const started = await startService(name, info, plain, options, () => undefined);
+  return { service: started as Service<Params>, ended: started.run() };
+}
+
+/** Connects and starts; `made` gets the service before anything of its author's runs. The caller runs it. */
+export async function startService(
+  name: string,
+  info: InfoInput,
+  body: ServiceDefinition | ServiceClass,
+  options: ServeOptions,
+  made: (service: ServiceRuntime) => void,
+): Promise<ServiceRuntime> {
+  const client = await ipcmConnect(name, info, { ...options.connect });
+  let service: ServiceRuntime | undefined;
+  try {
+    const ipcmInfo = formatInfo(parseInfo('ipcmServe', info));
+    const settings = resolveSettings(typeof body === 'function' ? {} : body, settingsOf(options));
+    const handleSignals = options.handleSignals ?? false;
+    service = new ServiceRuntime({ name, ipcmInfo, params: options.params, client, settings, handleSignals });
+    made(service);
+    await service.start(typeof body === 'function' ? new body(service) : body);
+    return service;
+  } catch (error) {
+    service?.end(error);
+    // Ends what it has begun; its error is the one that is told.
+    await (service === undefined ? client.disconnect(() => undefined) : service.run()).catch(() => undefined);
+    throw error;
+  }
+}

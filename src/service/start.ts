@@ -1,0 +1,165 @@
+/** `ipcmService`: starts a service in a process of its own. */
+import { ipcmConnect, ipcmSpawn, type ConnectOptions, type InfoInput, type SpawnOptions } from '../bus.ts';
+import { checkName } from '../client/options.ts';
+import { IpcError } from '../errors.ts';
+import { callerFile } from '../launch/caller-file.ts';
+import { Launched } from '../launch/launched.ts';
+import type { LaunchOptions } from '../launch/options.ts';
+import { formatInfo, parseInfo } from '../spawn/connection-info.ts';
+import type { Spawn } from '../spawn/spawn.ts';
+import { OwnAnswers, SharedAnswers } from './answers.ts';
+import { program } from './child-program.ts';
+import { referenceOf } from './code.ts';
+import { currentService, insideService } from './current.ts';
+import type { DefinedService } from './define.ts';
+import type { Service, ServiceDefinition, ServiceSettings } from './definition.ts';
+import { handleName, ServiceHandle } from './handle.ts';
+import { settingsOf } from './settings.ts';
+
+/** Options of {@link ipcmService}. */
+export interface ServiceOptions<Params = unknown> extends ServiceSettings, LaunchOptions {
+  /** What the service finds as `service.params`: anything that `structuredClone` can copy. It travels by a private pipe. */
+  readonly params?: Params | undefined;
+  /** The bus. Default: inside a service its bus, else a fresh one that goes with the handle. */
+  readonly ipcmInfo?: InfoInput | undefined;
+  /** How to make the fresh bus. */
+  readonly spawn?: SpawnOptions | undefined;
+  /** Options of the service's client, and of the handle's; functions and handles cannot travel. */
+  readonly connect?: ConnectOptions | undefined;
+  /** Wait until the service is ready. Default true; else `handle.ready()` tells, and a failed start is seen by requests. */
+  readonly wait?: boolean | undefined;
+  /** Start it from this service rather than from the one that this process is. */
+  readonly service?: Service | undefined;
+}
+
+/** What names a service to start: a definition that its module exports, the module, or a self-contained function or object. */
+export type ServiceInput<Request = unknown, Response = unknown, Params = unknown> =
+  | DefinedService<Request, Response, Params>
+  | ServiceDefinition<Request, Response, Params>
+  | ((request: Request, context: never) => Response | Promise<Response>)
+  | string
+  | URL;
+
+/**
+ * Starts a service in a process of its own, and resolves when it is ready.
+ *
+ * Outside a service: on the bus of `ipcmInfo`, or on a fresh one that goes with the handle. Inside a service: on its bus, by
+ * the client of that service, which is what reads the answers. Either way the service ends with the process that started it,
+ * unless it is a daemon.
+ *
+ * Rejects with `IPCM_SERVICE_FAILED` (with the service's own error as the cause, and the end of its stderr), `IPCM_TIMEOUT`,
+ * `IPCM_INVALID_OPTION`, `IPCM_INVALID_NAME`, `IPCM_NOT_SUPPORTED`, or as `ipcmSpawn` and `ipcmConnect` do.
+ */
+export async function ipcmService<Request = unknown, Response = unknown, Params = unknown>(
+  name: string,
+  what: ServiceInput<Request, Response, Params>,
+  options: ServiceOptions<Params> = {},
+): Promise<ServiceHandle<Request, Response>> {
+  checkName('ipcmService', name);
+  const code = referenceOf('ipcmService', what, callerFile(ipcmService));
+  const parent = options.service ?? (options.ipcmInfo === undefined ? parentService() : undefined);
+  if (options.daemonize === true && parent === undefined && options.ipcmInfo === undefined) {
+    throw new IpcError(
+      'IPCM_INVALID_OPTION',
+      `ipcmService: a daemon needs a bus that outlives this process; give ipcmInfo, of a store spawned with {guard: false}`,
+    );
+  }
+  const launched = new Launched('ipcmService', `service "${name}"`, program, options);
+  const assign = (info: string): void => {
+    const settings = { ...settingsOf(options), connect: connectable(options), daemon: options.daemonize === true };
+    launched.assign({ role: 'service', name, info, code, params: options.params, settings });
+  };
+  try {
+    if (parent !== undefined) return await startNested(parent, name, launched, assign, options);
+    return await startWithHandle(name, launched, assign, options);
+  } catch (error) {
+    launched.release();
+    launched.kill('SIGKILL');
+    throw error;
+  }
+}
+
+async function startNested<Request, Response>(
+  parent: Service,
+  name: string,
+  launched: Launched,
+  assign: (info: string) => void,
+  options: LaunchOptions & { readonly wait?: boolean | undefined },
+): Promise<ServiceHandle<Request, Response>> {
+  assign(parent.ipcmInfo);
+  if (options.daemonize !== true) parent.children.addService(name, launched);
+  if (options.wait !== false) await launched.ready(options.startTimeout);
+  const answers = new SharedAnswers(parent.client, parent.requests);
+  return new ServiceHandle({ name, answers, bus: undefined, ipcmInfo: parent.ipcmInfo, launched });
+}
+
+async function startWithHandle<Request, Response>(
+  name: string,
+  launched: Launched,
+  assign: (info: string) => void,
+  options: ServiceOptions,
+): Promise<ServiceHandle<Request, Response>> {
+  // The new process boots while the bus is made.
+  const bus = options.ipcmInfo === undefined ? await ipcmSpawn({ ...options.spawn }) : undefined;
+  try {
+    const [protocol, serializer, route] = parseInfo('ipcmService', options.ipcmInfo ?? bus ?? '');
+    const ipcmInfo = formatInfo([protocol, serializer, route]);
+    assign(ipcmInfo);
+    const client = await connectHandle(handleName(name), bus, ipcmInfo, options.connect);
+    const answers = new OwnAnswers(client);
+    const handle = new ServiceHandle<Request, Response>({ name, answers, bus, ipcmInfo, launched });
+    try {
+      if (options.wait !== false) await launched.ready(options.startTimeout);
+    } catch (error) {
+      await client.disconnect(() => undefined);
+      throw error;
+    }
+    if (options.daemonize === true) launched.release();
+    return handle;
+  } catch (error) {
+    await bus?.unspawn();
+    throw error;
+  }
+}
+
+function connectHandle(name: string, bus: Spawn | undefined, info: string, options: ConnectOptions | undefined) {
+  return bus === undefined ? ipcmConnect(name, info, options) : bus.connect(name, options);
+}
+
+/**
+ * A handle for a service that somebody else started, with a client of its own.
+ * Rejects as `ipcmConnect` does; whether the service is there tells `ready`.
+ */
+export async function ipcmServiceHandle<Request = unknown, Response = unknown>(
+  name: string,
+  info: InfoInput,
+  options: ConnectOptions & { readonly client?: string | undefined } = {},
+): Promise<ServiceHandle<Request, Response>> {
+  checkName('ipcmServiceHandle', name);
+  const { client: clientName = handleName(name), ...rest } = options;
+  const client = await ipcmConnect(clientName, info, rest);
+  const ipcmInfo = formatInfo(parseInfo('ipcmServiceHandle', info));
+  return new ServiceHandle({ name, answers: new OwnAnswers(client), ipcmInfo, bus: undefined, launched: undefined });
+}
+
+/** The service that this process is. Throws while its module is being imported: the start would go on for ever. */
+function parentService(): Service | undefined {
+  const service = currentService();
+  if (service !== undefined || !insideService()) return service;
+  throw new IpcError(
+    'IPCM_INVALID_OPTION',
+    'ipcmService was called while the module of a service was being imported, in the process of that service; ' +
+      'put the definition into a module of its own, or call it only if insideService() is false',
+  );
+}
+
+/** What of the options of a client can travel to another process. */
+function connectable(options: ServiceOptions): ConnectOptions {
+  const {
+    protocol: _,
+    serializer: __,
+    ...rest
+  } = { ...options.spawn, ...options.connect } as ConnectOptions & SpawnOptions;
+  const { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, protocolOptions } = rest;
+  return { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, protocolOptions };
+}
