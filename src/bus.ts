@@ -1,7 +1,7 @@
 /** The way in: spawn a store, connect to one, and the defaults of this process. */
 import type { Client } from './client/client.ts';
 import { connectClient } from './client/connect.ts';
-import { resolveClientOptions, type ClientOptions } from './client/options.ts';
+import { accessOf, resolveClientOptions, type ClientOptions } from './client/options.ts';
 import { IpcError, quote } from './errors.ts';
 import { ownIdentity } from './liveness/identity.ts';
 import type { Protocol } from './protocol/protocol.ts';
@@ -83,7 +83,8 @@ export function ipcmDefaultSerializer(serializer?: SerializerInput, ...args: unk
  * `IPCM_ROUTE_INVALID`, `IPCM_ROUTE_UNSAFE`, `IPCM_STORE_FULL`, `IPCM_STORE_FAILED`.
  */
 export async function ipcmSpawn(options: SpawnOptions = {}): Promise<Spawn> {
-  const { maxMessageBytes, protocolOptions } = resolveClientOptions('ipcmSpawn', options);
+  const { maxMessageBytes } = resolveClientOptions('ipcmSpawn', options);
+  const access = accessOf('ipcmSpawn', options);
   const signal = signalName(options.signal);
   const serializer = await resolveSerializer(options.serializer ?? ipcmDefaultSerializer());
   const protocol = await pickProtocol(options);
@@ -94,7 +95,7 @@ export async function ipcmSpawn(options: SpawnOptions = {}): Promise<Spawn> {
     guard,
     serializer,
     limits: { maxMessageBytes },
-    protocolOptions,
+    ...access,
   });
   const { debug } = options;
   return new Spawn({
@@ -140,14 +141,14 @@ async function connect(
   const call = mode === 'connect' ? 'ipcmConnect' : 'ipcmReconnect';
   const [protocolName, serializerSpec, route] = parseInfo(call, info);
   const protocol = await resolveProtocol(options.protocol ?? protocolName);
-  const reason = await protocol.unviable({ protocolOptions: options.protocolOptions ?? {} });
+  const reason = await protocol.unviable({ route, protocolOptions: options.protocolOptions ?? {} });
   if (reason !== undefined) throw notViable(protocol, reason);
   const serializer = await resolveSerializer(options.serializer ?? serializerSpec);
   return connectClient(mode, name, { protocol, serializer, route }, clientOptionsOf(options));
 }
 
 async function pickProtocol(options: SpawnOptions): Promise<Protocol> {
-  const given = { protocolOptions: options.protocolOptions ?? {} };
+  const given = { route: options.route, protocolOptions: options.protocolOptions ?? {} };
   const single = options.protocol ?? (options.protocols === undefined ? defaults.protocol : undefined);
   if (single !== undefined) {
     const protocol = await resolveProtocol(single);
@@ -184,8 +185,8 @@ function signalName(signal: string | undefined): NodeJS.Signals | undefined {
 }
 
 function clientOptionsOf(options: ClientOptions): ClientOptions {
-  const { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, protocolOptions } = options;
-  return { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, protocolOptions };
+  const { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions } = options;
+  return { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions };
 }
 
 /** The manual's `ipcm`: spawn, connect and reconnect, and the defaults as properties, without importing each by name. */

@@ -30,7 +30,7 @@ const rows = [
 
 /** What a protocol may import besides its own folder: a protocol is replaceable, so it knows nothing of clients. */
 const openToProtocols = ['errors.ts', 'liveness', 'diagnostics', 'message', 'serializers', 'native', 'protocol'];
-const sharedByProtocols = ['protocols/directory', 'protocols/sql'];
+const sharedByProtocols = ['protocols/directory', 'protocols/sql', 'protocols/sql-server'];
 
 const root = join(import.meta.dirname, '../src');
 const files = globSync('**/*.ts', { cwd: root });
@@ -52,7 +52,7 @@ function objection(from: string, to: string): string | undefined {
   const [fromPart, toPart] = [partOf(from), partOf(to)];
   if (fromPart === 'protocols' && toPart === 'protocols') {
     const isAllowed = protocolOf(from) === protocolOf(to) || sharedByProtocols.includes(protocolOf(to));
-    return isAllowed ? undefined : `a protocol imports no other one, only ${sharedByProtocols.join(' and ')}`;
+    return isAllowed ? undefined : `a protocol imports no other one, only ${sharedByProtocols.join(', ')}`;
   }
   if (fromPart === 'protocols')
     return openToProtocols.includes(toPart) ? undefined : `not open to protocols: ${toPart}`;

@@ -13,8 +13,8 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Milliseconds between looks without a hint. */
-const lookAgain = 250;
+/** Milliseconds between looks without a hint, unless told otherwise. */
+const defaultLookAgain = 250;
 
 interface Waiter {
   wake(): void;
@@ -23,13 +23,15 @@ interface Waiter {
 /** Hints about one source, and those who wait for them. */
 export class Arrival {
   readonly #watch: (wake: () => void) => () => void;
+  readonly #lookAgain: number;
   readonly #waiters = new Set<Waiter>();
   #stop: (() => void) | undefined;
   #hinted = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(watch: (wake: () => void) => () => void) {
+  constructor(watch: (wake: () => void) => () => void, lookAgain: number = defaultLookAgain) {
     this.#watch = watch;
+    this.#lookAgain = lookAgain;
   }
 
   /** Number of callers that wait now. */
@@ -92,7 +94,7 @@ export class Arrival {
       const timer = left < 2 ** 31 ? setTimeout(expire, left) : undefined;
       signal?.addEventListener('abort', abort, { once: true });
       this.#waiters.add(waiter);
-      this.#timer ??= setInterval(() => this.wake(), lookAgain);
+      this.#timer ??= setInterval(() => this.wake(), this.#lookAgain);
       this.#timer.ref();
     });
   }

@@ -5,7 +5,7 @@ import type { Protocol, Reaped } from '../protocol/protocol.ts';
 import { emptyStats } from '../protocol/stats.ts';
 import type { Serializer } from '../serializers/serializer.ts';
 import { Client } from './client.ts';
-import { checkName, resolveClientOptions, type ClientOptions } from './options.ts';
+import { accessOf, checkName, resolveClientOptions, type ClientOptions } from './options.ts';
 
 /** What a client is connected to. */
 export interface Target {
@@ -43,8 +43,9 @@ export async function connectClient(
       },
     );
   }
-  const { maxMessageBytes, protocolOptions } = resolved;
-  const store = await protocol.open(route, { serializer, limits: { maxMessageBytes }, protocolOptions });
+  const { maxMessageBytes } = resolved;
+  const limits = { maxMessageBytes };
+  const store = await protocol.open(route, { serializer, limits, ...accessOf(mode, options) });
   let client: Client | undefined;
   // Before the client exists nobody can listen to it.
   const report = {

@@ -16,6 +16,10 @@ export interface ClientOptions {
   readonly maxMessageBytes?: number | undefined;
   /** Milliseconds that `disconnect` and `suspend` wait for the outboxes to drain. Default 5000. */
   readonly drainTimeout?: number | undefined;
+  /** Whom to connect to a database server as. Default: what the database's own tools take. */
+  readonly user?: string | undefined;
+  /** The password for it. It is never shown, and no part of the connection info. */
+  readonly pass?: string | undefined;
   /** Options that only the protocol knows. */
   readonly protocolOptions?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -28,6 +32,24 @@ export interface ResolvedClientOptions {
   readonly maxMessageBytes: number;
   readonly drainTimeout: number;
   readonly protocolOptions: Readonly<Record<string, unknown>>;
+}
+
+/** What of a client's options its store is opened with. */
+export interface StoreAccess {
+  readonly user: string | undefined;
+  readonly pass: string | undefined;
+  readonly protocolOptions: Readonly<Record<string, unknown>>;
+}
+
+function text(call: string, name: string, value: unknown): string | undefined {
+  if (value === undefined || typeof value === 'string') return value;
+  // It may be a password in the wrong place: only its type is told.
+  throw new IpcError('IPCM_INVALID_OPTION', `${call}: ${name} is a text, and this is a ${typeof value}`);
+}
+
+/** The options that concern the store. Throws `IPCM_INVALID_OPTION`. */
+export function accessOf(call: string, { user, pass, protocolOptions = {} }: ClientOptions): StoreAccess {
+  return { user: text(call, 'user', user), pass: text(call, 'pass', pass), protocolOptions };
 }
 
 /** Largest message unless an option says otherwise: 64 MiB. */

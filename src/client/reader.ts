@@ -40,7 +40,7 @@ export class Reader {
   constructor(parts: ReaderParts) {
     this.#parts = parts;
     this.inbox = new Inbox(parts);
-    this.#arrival = new Arrival((wake) => parts.connection.watchInbox(wake));
+    this.#arrival = new Arrival((wake) => parts.connection.watchInbox(wake), parts.connection.lookAgain);
   }
 
   /** True while somebody loops or waits. */

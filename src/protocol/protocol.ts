@@ -33,6 +33,10 @@ export interface Capabilities {
   readonly capacity: number;
   /** Largest serialized message in bytes that the protocol itself can carry; Infinity where only the option limits it. */
   readonly largestMessage: number;
+  /** Longest name of a client in characters, where that is less than the bus itself allows. */
+  readonly longestName?: number;
+  /** False where a name cannot hold a null byte. */
+  readonly nullInNames?: false;
   /** What goes over the wire: the whole message serialized, or columns with the serialized content. */
   readonly unit: 'message' | 'content';
   /** What wakes a waiting reader. */
@@ -53,6 +57,9 @@ export interface Limits {
 export interface StoreOptions {
   readonly serializer: Serializer;
   readonly limits: Limits;
+  /** Whom to connect to a server as, and the password, where a protocol has a server. They go nowhere else. */
+  readonly user?: string | undefined;
+  readonly pass?: string | undefined;
   /** Options that only this protocol knows, exactly as the caller gave them. */
   readonly protocolOptions: Readonly<Record<string, unknown>>;
 }
@@ -67,6 +74,12 @@ export interface CreateOptions extends StoreOptions {
   readonly guard: boolean;
 }
 
+/** What a protocol may look at when it is asked whether it is viable. */
+export interface ViabilityOptions extends Pick<StoreOptions, 'protocolOptions'> {
+  /** Where the store is, or shall be; left out for a private one. */
+  readonly route?: string | undefined;
+}
+
 /** A protocol: eight are built in, others are modules named with a leading `+`, or objects given to spawn and connect. */
 export interface Protocol {
   /** Bare name, such as `MessageFiles`. */
@@ -75,7 +88,7 @@ export interface Protocol {
   readonly className: string;
   readonly capabilities: Capabilities;
   /** Why this machine or runtime cannot carry the protocol and what to do about it; undefined where it can. */
-  unviable(options?: Pick<StoreOptions, 'protocolOptions'>): Awaitable<string | undefined>;
+  unviable(options?: ViabilityOptions): Awaitable<string | undefined>;
   /** Makes a store (adopts an empty directory, creates missing tables …). */
   create(options: CreateOptions): Awaitable<Store>;
   /** Opens the store at a route that somebody made. Throws `IPCM_STORE_MISSING`. */
@@ -220,6 +233,8 @@ export interface Connection {
   pending(): Awaitable<boolean>;
   /** Calls `wake` when something may have arrived; returns how to stop. Only a hint: the client looks again by itself. */
   watchInbox(wake: () => void): () => void;
+  /** Milliseconds after which a waiting client looks without a hint. Default 250; more where hints are hardly ever lost. */
+  readonly lookAgain?: number;
   /** Asks for a moment without sleeping, if the user opted in; true when it is worth looking again. Optional. */
   spin?(): boolean;
   /** Removes messages that were read with acknowledgement, by their receipts. */

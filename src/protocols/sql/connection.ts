@@ -46,12 +46,20 @@ export class SqlConnection implements Connection {
     this.#inbox = new Inbox({ backend, name, pid: identity.pid, acknowledge, limits: options.limits, report });
   }
 
+  get lookAgain(): number {
+    return this.#backend.wakeup.lookAgain ?? 250;
+  }
+
   deliver(peer: string, batch: readonly Outgoing[]): Awaitable<Delivery> {
-    return this.#outbox.deliver(peer, batch);
+    const { tenure } = this.#backend;
+    if (tenure === undefined) return this.#outbox.deliver(peer, batch);
+    return andThen(tenure.check(this.#name, this.#process), () => this.#outbox.deliver(peer, batch));
   }
 
   receive(limit: ReceiveLimit): Awaitable<Incoming[]> {
-    return this.#inbox.receive(limit);
+    const { tenure } = this.#backend;
+    if (tenure === undefined) return this.#inbox.receive(limit);
+    return andThen(tenure.check(this.#name, this.#process), () => this.#inbox.receive(limit));
   }
 
   ready(): Awaitable<boolean> {
@@ -110,16 +118,19 @@ export class SqlConnection implements Connection {
 
   disconnect(): Awaitable<void> {
     this.#stopListening();
-    const { session, wakeup } = this.#backend;
+    const { session, wakeup, tenure } = this.#backend;
     return andThen(
       session.write('disconnect', () => this.#leave()),
-      () => wakeup.ringPeers(),
+      () => {
+        tenure?.ended(this.#name, this.#process);
+        return wakeup.ringPeers();
+      },
     );
   }
 
   suspend(expiresAt: number | undefined): Awaitable<void> {
     this.#stopListening();
-    const { session, statements, wakeup } = this.#backend;
+    const { session, statements, wakeup, tenure } = this.#backend;
     const [name, process] = [this.#name, this.#process];
     const work = function* (): Work<void> {
       yield { statement: statements.releaseAll, values: [name] };
@@ -127,12 +138,16 @@ export class SqlConnection implements Connection {
       const { changes } = yield { statement: statements.suspend, values };
       if (changes > 0) wakeup.leave(name);
     };
-    return andThen(session.write('suspend', work), () => wakeup.ringPeers());
+    return andThen(session.write('suspend', work), () => {
+      tenure?.ended(name, process);
+      return wakeup.ringPeers();
+    });
   }
 
   closeSync(): void {
     this.#stopListening();
-    const { session, wakeup } = this.#backend;
+    const { session, wakeup, tenure } = this.#backend;
+    tenure?.ended(this.#name, this.#process);
     try {
       session.writeAtExit('disconnect', () => this.#leave());
       wakeup.ringPeers();

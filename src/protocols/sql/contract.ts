@@ -2,8 +2,9 @@
  * What a database has to bring so that the shared SQL client (the other files of this folder) can be a bus on it.
  */
 import type { ProcessIdentity } from '../../liveness/identity.ts';
-import type { Awaitable } from '../../protocol/protocol.ts';
-import type { Query, Result, Work } from './query.ts';
+import type { Awaitable, Outgoing } from '../../protocol/protocol.ts';
+import type { Query, Result, Value, Work } from './query.ts';
+import type { PeerRow } from './rows.ts';
 import type { Statements } from './statements.ts';
 
 /**
@@ -41,6 +42,22 @@ export interface Wakeup {
   flush(): void;
   /** Ends everything that is listened to, and lets go of what is held. */
   close(): void;
+  /** Milliseconds after which who waits looks without a hint, where that is not the usual. */
+  readonly lookAgain?: number | undefined;
+}
+
+/** The right to names that a process loses if it is not heard of for long. `process` is that of the client's row. */
+export interface Tenure {
+  /** Begins or renews it, in the transaction that takes a name. */
+  begin(process: string): Work<void>;
+  /** Ends that of a process judged silent, in the transaction that reaps; false where it was heard of meanwhile. */
+  revoke(peer: PeerRow): Work<boolean>;
+  /** A client holds a name from now on. */
+  joined(name: string, process: string): void;
+  /** Throws `IPCM_NOT_CONNECTED` for one whose name was taken from it. */
+  check(name: string, process: string): Awaitable<void>;
+  /** A client holds its name no more. */
+  ended(name: string, process: string): void;
 }
 
 /** An open database with a store in it. */
@@ -53,10 +70,21 @@ export interface Backend {
   readonly statements: Statements;
   /** Throws `IPCM_INVALID_NAME` for a name that this database cannot hold. */
   checkName(name: string): Awaitable<void>;
-  /** Whether a process that is recorded in the store still lives. */
-  isAlive(identity: ProcessIdentity): boolean;
+  /** An id as it is bound: all the values that stand for it in a row. */
+  idValues(id: string): readonly Value[];
+  /** Whether a process that is recorded in the store still lives. `silent`: its lease is over, or it has none. */
+  isAlive(identity: ProcessIdentity, silent: boolean): boolean;
   /** Cheap: false when the process has surely ended. */
   mayLive(identity: ProcessIdentity): boolean;
+  /** Who a client is, on a database that several hosts share. */
+  identify?(identity: ProcessIdentity): ProcessIdentity;
+  /** The right to a name, where it runs out. */
+  readonly tenure?: Tenure;
+  /**
+   * Sends a batch at once, where the database has a way that is better than the shared one. Resolves to its length, or to 0 when
+   * the peer is not the one that was seen. Throws {@link DuplicateId}.
+   */
+  send?(peer: PeerRow, batch: readonly Outgoing[]): Awaitable<number>;
   /** Removes the store. Removing one that is gone is fine. */
   remove(): Awaitable<void>;
   /** The same as far as synchronous code can. Never throws. */

@@ -117,7 +117,8 @@ export class Inbox {
     return session.write('set a message aside', function* (): Work<void> {
       yield { statement: statements.recordRejected, values: [id, to, from, stamp, incoming.content] };
       yield { statement: statements.trimRejected, values: [] };
-      if (typeof incoming.receipt === 'string') yield { statement: statements.remove, values: [idValue(id)] };
+      const { receipt } = incoming;
+      if (typeof receipt === 'string') yield { statement: statements.remove, values: [idValue(receipt)] };
     });
   }
 
@@ -165,11 +166,14 @@ export class Inbox {
     if (acknowledge) {
       const handed = ids(all.filter((item) => !this.#isTooLarge(item))).map((id) => [pid, ...id]);
       const dropped = ids(all.filter((item) => this.#isTooLarge(item)));
+      if (dropped.length === 0 && statements.handOut.atOnce !== undefined)
+        return andThen(session.one(doing, { statement: statements.handOut, many: handed }), () => undefined);
       return session.write(doing, function* (): Work<void> {
         yield { statement: statements.handOut, many: handed };
         yield { statement: statements.remove, many: dropped };
       });
     }
+    if (statements.remove.atOnce !== undefined) return andThen(session.one(doing, removeEach), () => undefined);
     const [only] = removeEach.many;
     if (only !== undefined && removeEach.many.length === 1) {
       return andThen(session.one(doing, { statement: statements.remove, values: only }), () => undefined);
@@ -210,7 +214,8 @@ export class Inbox {
     const found: Incoming[] = [];
     for (const item of items) {
       const { row } = item;
-      const [id, from] = [textOf(row['id']), textOf(row['from'])];
+      const [receipt, from] = [textOf(row['id']), textOf(row['from'])];
+      const id = textOf(row['ipcm_id'] ?? row['id']);
       if (this.#isTooLarge(item)) {
         report.rejected(this.#tooLarge(id, from, item.size));
         continue;
@@ -220,10 +225,10 @@ export class Inbox {
         from,
         to,
         stamp: numberOf(row['stamp']) ?? 0,
-        broadcast: (numberOf(row['broadcast']) ?? 0) !== 0,
+        broadcast: row['broadcast'] === true || (numberOf(row['broadcast']) ?? 0) !== 0,
       };
       const content = bytesOf(item.content);
-      found.push(acknowledge ? { message, content, receipt: id } : { message, content });
+      found.push(acknowledge ? { message, content, receipt } : { message, content });
     }
     return found;
   }
@@ -247,7 +252,7 @@ export class Inbox {
     yield { statement: statements.nobody, many: [...senders].map((sender) => [sender]) };
     const last = yield { statement: statements.lastBack, values: [name] };
     let turn = numberOf(last.rows[0]?.['turn']) ?? firstTurn;
-    yield { statement: statements.putBack, many: messages.map((item) => [...valuesOf(item, name), ++turn]) };
+    yield { statement: statements.putBack, many: messages.map((item) => [...valuesOf(item, name, backend), ++turn]) };
   }
 
   #forEach(doing: string, statement: Statement, receipts: readonly unknown[]): Awaitable<void> {

@@ -7,7 +7,7 @@ import type { Awaitable, Delivery, Outgoing } from '../../protocol/protocol.ts';
 import { andThen } from './awaitable.ts';
 import type { Backend } from './contract.ts';
 import { DuplicateId, type Value, type Work } from './query.ts';
-import { hasExpired, idValue, isDead, lifeOf, peerRow, type PeerRow } from './rows.ts';
+import { hasExpired, isDead, lifeOf, peerRow, type PeerRow } from './rows.ts';
 
 /** How long a peer judged alive is believed to be the same process, in milliseconds; that one is there is asked each time. */
 const belief = 100;
@@ -67,12 +67,14 @@ export class Outbox {
     const { session, statements } = this.#backend;
     const [first, ...rest] = batch;
     if (first === undefined) return 0;
-    const guarded = { statement: statements.sendIf, values: guardedValues(first, peer) };
+    if (this.#backend.send !== undefined) return this.#backend.send(peer, batch);
+    const guarded = { statement: statements.sendIf, values: guardedValues(first, peer, this.#backend) };
     if (rest.length === 0) return andThen(session.one('send a message', guarded), ({ changes }) => changes);
+    const backend = this.#backend;
     const work = function* (): Work<number> {
       const { changes } = yield guarded;
       if (changes === 0) return 0;
-      yield { statement: statements.send, many: rest.map((outgoing) => valuesOf(outgoing, name)) };
+      yield { statement: statements.send, many: rest.map((outgoing) => valuesOf(outgoing, name, backend)) };
       return batch.length;
     };
     return session.write('send messages', work);
@@ -113,7 +115,7 @@ export class Outbox {
         if (peer === undefined) {
           throw new IpcError('IPCM_PEER_GONE', `cannot send to ${quote(name)}: it has disconnected`, facts);
         }
-        if (isDead(peer, (identity) => this.#backend.isAlive(identity))) return this.#refuseDead(peer);
+        if (isDead(peer, (identity, silent) => this.#backend.isAlive(identity, silent))) return this.#refuseDead(peer);
         if (peer.active === undefined) {
           throw new IpcError('IPCM_PEER_GONE', `cannot send to ${quote(name)}: it is disconnecting`, facts);
         }
@@ -146,12 +148,12 @@ export class Outbox {
   }
 }
 
-function guardedValues({ message, bytes }: Outgoing, peer: PeerRow): Value[] {
-  const head = [idValue(message.id), message.from, message.stamp, bytes, message.broadcast ? 1 : 0];
+function guardedValues({ message, bytes }: Outgoing, peer: PeerRow, backend: Backend): Value[] {
+  const head = [...backend.idValues(message.id), message.from, message.stamp, bytes, message.broadcast ? 1 : 0];
   return [...head, peer.name, peer.identity?.pid ?? null, peer.active ?? null];
 }
 
 /** The values of `send`. */
-export function valuesOf({ message, bytes }: Outgoing, to: string): Value[] {
-  return [idValue(message.id), to, message.from, message.stamp, bytes, message.broadcast ? 1 : 0];
+export function valuesOf({ message, bytes }: Outgoing, to: string, backend: Backend): Value[] {
+  return [...backend.idValues(message.id), to, message.from, message.stamp, bytes, message.broadcast ? 1 : 0];
 }

@@ -20,6 +20,11 @@ export interface Statement {
   readonly rows: boolean;
   /** The same for several groups of values at once, where that saves most of the way to the database and back. */
   readonly grouped?: (groups: number) => string;
+  /** The same for any number of groups of values as one statement, where the database has a way to say that. */
+  readonly atOnce?: (many: readonly (readonly Value[])[]) => {
+    readonly text: string;
+    readonly values: readonly Value[];
+  };
 }
 
 /** A statement with its values; with `many`, run once for each of them. */

@@ -28,9 +28,11 @@ export function* drop({ statements, wakeup }: Backend, peer: PeerRow): Work<Reap
 }
 
 function* dropIfSame(backend: Backend, peer: PeerRow): Work<Reaped | undefined> {
-  const { rows } = yield { statement: backend.statements.peer, values: [peer.name] };
+  const { rows } = yield { statement: backend.statements.peerToChange, values: [peer.name] };
   const now = rows[0] === undefined ? undefined : peerRow(rows[0]);
-  return isSameLife(now, peer) ? yield* drop(backend, peer) : undefined;
+  if (!isSameLife(now, peer)) return undefined;
+  if (backend.tenure !== undefined && !(yield* backend.tenure.revoke(peer))) return undefined;
+  return yield* drop(backend, peer);
 }
 
 /** Frees the name of a client that was judged dead; undefined where somebody else did, or a successor has come. */
@@ -49,7 +51,7 @@ export async function reapAll(backend: Backend): Promise<Reaped[]> {
     statement: backend.statements.peers,
     values: [],
   });
-  const isAlive = livenessCache((identity) => backend.isAlive(identity));
+  const isAlive = livenessCache((identity, silent) => backend.isAlive(identity, silent));
   const all: Reaped[] = [];
   for (const row of rows) {
     const peer = peerRow(row);

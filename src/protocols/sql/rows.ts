@@ -14,7 +14,12 @@ export interface PeerRow {
   readonly acknowledge: boolean;
   /** `ipcm_process`, as it stands. */
   readonly process: string | undefined;
+  /** True when its lease is over, or it has none, where there are leases. */
+  readonly silent: boolean;
 }
+
+/** Judges a process; `silent` as in {@link PeerRow}. */
+export type Judge = (identity: ProcessIdentity, silent: boolean) => boolean;
 
 /** Text, also where it stands as bytes. */
 export function textOf(value: unknown): string {
@@ -50,6 +55,7 @@ export function peerRow(row: Row): PeerRow | undefined {
     expiresAt: pid === undefined ? numberOf(row['suspend_expires']) : undefined,
     acknowledge: known && process?.endsWith(' ack') === true,
     process: known ? process : undefined,
+    silent: row['silent'] === true || row['silent'] === 1,
   };
 }
 
@@ -68,12 +74,12 @@ export function hasExpired({ expiresAt }: PeerRow): boolean {
 }
 
 /** True when the client died, or missed its deadline. */
-export function isDead(peer: PeerRow, isAlive: (identity: ProcessIdentity) => boolean): boolean {
-  return peer.identity === undefined ? hasExpired(peer) : !isAlive(peer.identity);
+export function isDead(peer: PeerRow, isAlive: Judge): boolean {
+  return peer.identity === undefined ? hasExpired(peer) : !isAlive(peer.identity, peer.silent);
 }
 
 /** A peer as the store shows it. */
-export function entryOf(peer: PeerRow, isAlive: (identity: ProcessIdentity) => boolean): PeerEntry {
+export function entryOf(peer: PeerRow, isAlive: Judge): PeerEntry {
   const { name, identity, active, expiresAt } = peer;
   if (isDead(peer, isAlive)) return { name, state: 'dead', identity, expiresAt };
   if (identity === undefined) return { name, state: 'suspended', identity, expiresAt };
@@ -81,12 +87,12 @@ export function entryOf(peer: PeerRow, isAlive: (identity: ProcessIdentity) => b
 }
 
 /** Judges many processes, each one once. */
-export function livenessCache(isAlive: (identity: ProcessIdentity) => boolean): (identity: ProcessIdentity) => boolean {
+export function livenessCache(isAlive: Judge): Judge {
   const judged = new Map<string, boolean>();
-  return (identity) => {
-    const key = formatIdentity(identity);
+  return (identity, silent) => {
+    const key = `${formatIdentity(identity)} ${silent}`;
     let alive = judged.get(key);
-    if (alive === undefined) judged.set(key, (alive = isAlive(identity)));
+    if (alive === undefined) judged.set(key, (alive = isAlive(identity, silent)));
     return alive;
   };
 }

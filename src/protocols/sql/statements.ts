@@ -7,6 +7,7 @@
  * | | |
  * |---|---|
  * | `ipcm_peers.ipcm_process` | the identity that makes the pid unique, and ` ack` where the client reads with acknowledgement |
+ * | `ipcm_messages.ipcm_id` | where ids are UUIDs: the id that is none |
  * | `ipcm_messages.ipcm_turn` | null: waits. Positive: handed out by the process of that pid, and not acknowledged yet. Negative: put back; such come first, in rising order |
  * | `ipcm_reaped` | who was reaped, with what was lost, the last ten thousand |
  * | `ipcm_rejected` | rows that turned out to be no messages, the last hundred |
@@ -34,24 +35,33 @@ export interface Flavour {
   readonly peersHere: string;
   /** Number of bytes of a column. */
   bytes(column: string): string;
+  /** End of a query of one peer's row that locks it until the end of the transaction, where beginning one does not. */
+  readonly locking?: string;
+  /** True for a client whose lease is over, by the database's clock; where hosts share a database. */
+  readonly silent?: string;
+  /** True where ids are UUIDs: any other one stands in `ipcm_id`, and a UUID made from it in `id`. */
+  readonly givenIds?: boolean;
 }
 
 /** The statements of one database. */
-export type Statements = ReturnType<typeof makeStatements>;
+export type Statements = { readonly [K in keyof ReturnType<typeof makeStatements>]: Statement };
 
 /** Writes the statements in the words of one database. The values of each are named in its comment, in order. */
 export function makeStatements(flavour: Flavour) {
   const { arrival, orNothing } = flavour;
   const [to, from] = [flavour.quote('to'), flavour.quote('from')];
-  const [v1, v2, v3, v4, v5, v6, v7, v8] = Array.from({ length: 8 }, (_, n) => flavour.value(n + 1));
+  const [v1, v2, v3, v4, v5, v6, , v8] = Array.from({ length: 8 }, (_, n) => flavour.value(n + 1));
   const rows = (text: string): Statement => ({ text, rows: true });
   const change = (text: string): Statement => ({ text, rows: false });
   const size = flavour.bytes('content');
   const name = `${flavour.text('id')} AS id`;
-  const peer = `SELECT ${name}, pid, active, suspend_expires, ipcm_process FROM`;
+  const silent = flavour.silent === undefined ? '' : `, ${flavour.silent} AS silent`;
+  const peer = `SELECT ${name}, pid, active, suspend_expires, ipcm_process${silent} FROM`;
   const sender = `${flavour.text(from)} AS ${from}`;
   const here = '(active IS NOT NULL OR pid IS NOT NULL)';
-  const columns = `id, ${to}, ${from}, stamp, content, broadcast`;
+  const ids = flavour.givenIds === true ? 'id, ipcm_id' : 'id';
+  const width = flavour.givenIds === true ? 7 : 6;
+  const columns = `${ids}, ${to}, ${from}, stamp, content, broadcast`;
   const insert = `INSERT INTO ipcm_messages (${columns})`;
   const group = (length: number, from: number): string =>
     `(${Array.from({ length }, (_, n) => flavour.value(from + n + 1)).join(', ')})`;
@@ -59,14 +69,16 @@ export function makeStatements(flavour: Flavour) {
   const backFor = (receiver = v1): string => `${to} = ${receiver} AND ipcm_turn < 0`;
   const [waiting, back] = [waitingFor(), backFor()];
   // Of a content that is too long for a slice of many, only the size.
-  const message = `SELECT id, ${sender}, stamp, broadcast, ${size} AS size, CASE WHEN ${size} <= ${v1} THEN content END AS content`;
-  const list = `SELECT id, ${sender}, stamp FROM ipcm_messages`;
+  const message = `SELECT ${ids}, ${sender}, stamp, broadcast, ${size} AS size, CASE WHEN ${size} <= ${v1} THEN content END AS content`;
+  const list = `SELECT ${ids}, ${sender}, stamp FROM ipcm_messages`;
   return {
     // ── Peers ──
     /** All who are somebody. */
     peers: rows(`${peer} ${flavour.peersHere} WHERE ${here}`),
     /** id */
     peer: rows(`${peer} ipcm_peers WHERE id = ${v1}`),
+    /** id. To be changed by the same transaction. */
+    peerToChange: rows(`${peer} ipcm_peers WHERE id = ${v1}${flavour.locking ?? ''}`),
     /** id, pid, active, process */
     newPeer: change(`INSERT INTO ipcm_peers (id, pid, active, ipcm_process) VALUES (${v1}, ${v2}, ${v3}, ${v4})`),
     /** pid, active, process, id */
@@ -108,23 +120,24 @@ export function makeStatements(flavour: Flavour) {
     ),
     trimRejected: change(`DELETE FROM ipcm_rejected WHERE seq <= (SELECT max(seq) - 100 FROM ipcm_rejected)`),
     // ── Sending ──
-    /** id, from, stamp, content, broadcast, to, pid, active. Only to the peer that was looked at: else nothing changes. */
+    /**
+     * id, from, stamp, content, broadcast, to, pid, active. Only to the peer that was looked at: else nothing changes. Not for
+     * a database that has a way of its own to send.
+     */
     sendIf: change(
       `${insert} SELECT ${v1}, id, ${v2}, ${v3}, ${v4}, ${v5} FROM ipcm_peers ` +
         `WHERE id = ${v6} AND ${flavour.same('pid', 7)} AND active = ${v8}`,
     ),
-    /** id, to, from, stamp, content, broadcast */
+    /** id (or id, given id), to, from, stamp, content, broadcast */
     send: {
-      ...change(`${insert} VALUES ${group(6, 0)}`),
+      ...change(`${insert} VALUES ${group(width, 0)}`),
       grouped: (groups: number) =>
-        `${insert} VALUES ${Array.from({ length: groups }, (_, n) => group(6, 6 * n)).join(', ')}`,
+        `${insert} VALUES ${Array.from({ length: groups }, (_, n) => group(width, width * n)).join(', ')}`,
     },
     /** to */
     lastBack: rows(`SELECT max(ipcm_turn) AS turn FROM ipcm_messages WHERE ${back}`),
-    /** id, to, from, stamp, content, broadcast, turn */
-    putBack: change(
-      `INSERT INTO ipcm_messages (${columns}, ipcm_turn) VALUES (${v1}, ${v2}, ${v3}, ${v4}, ${v5}, ${v6}, ${v7})`,
-    ),
+    /** id (or id, given id), to, from, stamp, content, broadcast, turn */
+    putBack: change(`INSERT INTO ipcm_messages (${columns}, ipcm_turn) VALUES ${group(width + 1, 0)}`),
     // ── Receiving ──
     /** to, to */
     ready: rows(

@@ -15,7 +15,7 @@ import { andThen } from './awaitable.ts';
 import type { Backend } from './contract.ts';
 import type { Result, Statement, Value } from './query.ts';
 import { reapAll } from './reap.ts';
-import { entryOf, livenessCache, numberOf, peerRow, textOf } from './rows.ts';
+import { entryOf, livenessCache, numberOf, peerRow, processColumn, textOf } from './rows.ts';
 import { allStats } from './stats.ts';
 import { take } from './take.ts';
 
@@ -33,7 +33,7 @@ export class SqlStore implements Store {
 
   peers(): Awaitable<PeerEntry[]> {
     return andThen(this.#ask('list the peers', this.#backend.statements.peers), ({ rows }) => {
-      const isAlive = livenessCache((identity) => this.#backend.isAlive(identity));
+      const isAlive = livenessCache((identity, silent) => this.#backend.isAlive(identity, silent));
       const entries: PeerEntry[] = [];
       for (const row of rows) {
         const peer = peerRow(row);
@@ -46,7 +46,9 @@ export class SqlStore implements Store {
   peer(name: string): Awaitable<PeerEntry | undefined> {
     return andThen(this.#ask('look for a peer', this.#backend.statements.peer, name), ({ rows: [row] }) => {
       const peer = row === undefined ? undefined : peerRow(row);
-      return peer === undefined ? undefined : entryOf(peer, (identity) => this.#backend.isAlive(identity));
+      return peer === undefined
+        ? undefined
+        : entryOf(peer, (identity, silent) => this.#backend.isAlive(identity, silent));
     });
   }
 
@@ -66,7 +68,7 @@ export class SqlStore implements Store {
       if (found.length >= limit) break;
       const { rows } = await this.#ask('list messages', statement, name, limit - found.length);
       for (const row of rows) {
-        const head = { id: textOf(row['id']), from: textOf(row['from']), to: name };
+        const head = { id: textOf(row['ipcm_id'] ?? row['id']), from: textOf(row['from']), to: name };
         found.push({ ...head, stamp: numberOf(row['stamp']) ?? 0 });
       }
     }
@@ -92,15 +94,17 @@ export class SqlStore implements Store {
     return this.#backend.wakeup.watchPeers(wake);
   }
 
-  async connect(request: ConnectRequest): Promise<Connection> {
+  async connect(given: ConnectRequest): Promise<Connection> {
     const backend = this.#backend;
-    const { name, report } = request;
+    const { name, report } = given;
+    const request = { ...given, identity: backend.identify?.(given.identity) ?? given.identity };
     await backend.checkName(name);
     await backend.session.checkPresent();
     const { reaped } = await backend.session.write('connect', () => take(backend, request));
     if (reaped !== undefined) report.reaped(reaped);
     const connection = new SqlConnection(backend, this.#options, request);
     try {
+      backend.tenure?.joined(name, processColumn(request.identity, request.acknowledge));
       backend.wakeup.enter(name);
     } catch (error) {
       connection.closeSync();

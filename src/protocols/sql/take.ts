@@ -16,9 +16,10 @@ export interface Taken {
 export function* take(backend: Backend, request: ConnectRequest): Work<Taken> {
   const { statements } = backend;
   const { name, mode, identity, acknowledge } = request;
-  const { rows } = yield { statement: statements.peer, values: [name] };
+  const { rows } = yield { statement: statements.peerToChange, values: [name] };
   const found = rows[0] === undefined ? undefined : peerRow(rows[0]);
-  const dead = found !== undefined && isDead(found, (process) => backend.isAlive(process));
+  const judged = found !== undefined && isDead(found, (process, silent) => backend.isAlive(process, silent));
+  const dead = judged && (found.identity === undefined || (yield* revoke(backend, found)));
   if (found !== undefined && !dead) refuseHolder(backend, request, found);
 
   let reaped: Reaped | undefined;
@@ -35,11 +36,16 @@ export function* take(backend: Backend, request: ConnectRequest): Work<Taken> {
   yield { statement: statements.releaseAll, values: [name] };
 
   const process = processColumn(identity, acknowledge);
+  if (backend.tenure !== undefined) yield* backend.tenure.begin(process);
   const now = Date.now() / 1000;
   const row = [identity.pid, now, process];
   if (rows[0] === undefined) yield { statement: statements.newPeer, values: [name, ...row] };
   else yield { statement: statements.takePeer, values: [...row, name] };
   return { reaped };
+}
+
+function* revoke({ tenure }: Backend, found: PeerRow): Work<boolean> {
+  return tenure === undefined || (yield* tenure.revoke(found));
 }
 
 function refuseHolder(backend: Backend, request: ConnectRequest, found: PeerRow): void {

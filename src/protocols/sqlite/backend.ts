@@ -4,6 +4,8 @@ import { isAlive, signalReaches } from '../../liveness/alive.ts';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
 import { removeFile, removeTree, storeError } from '../directory/files.ts';
 import type { Backend } from '../sql/contract.ts';
+import type { Value } from '../sql/query.ts';
+import { idValue } from '../sql/rows.ts';
 import type { Statements } from '../sql/statements.ts';
 import { Doorbells } from './doorbells.ts';
 import { isTemporary } from './temporary.ts';
@@ -33,6 +35,10 @@ export class SqliteBackend implements Backend {
 
   checkName(): void {
     // Any text will do: SQLite keeps to no VARCHAR(512).
+  }
+
+  idValues(id: string): readonly Value[] {
+    return [idValue(id)];
   }
 
   isAlive(identity: ProcessIdentity): boolean {

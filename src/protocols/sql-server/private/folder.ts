@@ -1,0 +1,103 @@
+/**
+ * The folder of a private server.
+ *
+ * | entry | |
+ * |---|---|
+ * | `.ipcm/owner` | who made the store, as in the other temporary stores |
+ * | `.ipcm/server` | the server's process, and on the second line the name to connect as |
+ * | `d/` | its data |
+ * | `r/` | its socket, its log `log`, its pid `pid` |
+ */
+import { chmodSync, chownSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname } from 'node:path';
+import { formatIdentity, parseIdentity, type ProcessIdentity } from '../../../liveness/identity.ts';
+import { readSmall, removeTree, replaceFile, storeError } from '../../directory/files.ts';
+import { innerPath, makeInner, readOwner, stagingPath, writeOwner, type Owner } from '../../directory/owner.ts';
+import { makeTemporaryRoute, temporaryPrefix } from '../../directory/route.ts';
+import type { RunAs } from './programs.ts';
+import type { Folders } from './recipe.ts';
+
+/** Longest folder in whose `r/` a socket's path stays within the kernel's 107 bytes. */
+const longest = 80;
+
+/** Makes the folder with all that is in it but the data. */
+export function makeFolder(protocol: string, owner: ProcessIdentity, guard: boolean, as: RunAs | undefined): string {
+  const folder = makeShort(protocol);
+  const place = { route: folder, protocol };
+  try {
+    makeInner(place);
+    writeOwner(place, owner, guard);
+    const { data, run } = foldersOf(folder);
+    for (const inner of [data, run]) {
+      mkdirSync(inner, { mode: 0o700 });
+      if (as !== undefined) chownSync(inner, as.uid, as.gid);
+    }
+    // The server's user has to get through to what is its own, and sees nothing else.
+    if (as !== undefined) chmodSync(folder, 0o711);
+    return folder;
+  } catch (error) {
+    removeTree(folder);
+    throw storeError(error, 'make the folder of a private server', place);
+  }
+}
+
+function makeShort(protocol: string): string {
+  const folder = makeTemporaryRoute(protocol);
+  if (Buffer.byteLength(folder) <= longest) return folder;
+  removeTree(folder);
+  const root = Buffer.byteLength(tmpdir()) < longest - 20 ? tmpdir() : '/tmp';
+  try {
+    return mkdtempSync(`${root}/${temporaryPrefix}`);
+  } catch (error) {
+    throw storeError(error, 'make a temporary directory', { route: root, protocol });
+  }
+}
+
+/** The server's own folders. */
+export function foldersOf(folder: string): Folders {
+  return { data: `${folder}/d`, run: `${folder}/r` };
+}
+
+/** The folder of which a path in its `r/`, or that one itself, is; undefined for any other path. */
+export function folderOfSocket(path: string | undefined): string | undefined {
+  if (path === undefined || !path.startsWith('/')) return undefined;
+  const run = basename(path) === 'r' ? path : dirname(path);
+  const folder = dirname(run);
+  return basename(run) === 'r' && basename(folder).startsWith(temporaryPrefix) ? folder : undefined;
+}
+
+/** The server of a folder. */
+export interface ServerRecord {
+  readonly identity: ProcessIdentity;
+  /** Name of the administrator. */
+  readonly user: string;
+}
+
+function recordPath(folder: string): string {
+  return innerPath(folder, 'owner').replace(/owner$/, 'server');
+}
+
+/** Records the server. */
+export function writeServer(folder: string, protocol: string, own: ProcessIdentity, server: ServerRecord): void {
+  const lines = `${formatIdentity(server.identity)}\n${server.user}\n`;
+  try {
+    replaceFile(recordPath(folder), Buffer.from(lines), stagingPath(folder, own));
+  } catch (error) {
+    throw storeError(error, 'record the server', { route: folder, protocol });
+  }
+}
+
+/** The server of a folder, as far as it is recorded. */
+export function readServer(folder: string): ServerRecord | undefined {
+  const [line = '', user = ''] = readSmall(recordPath(folder), 4096)?.toString('utf8').split('\n') ?? [];
+  const identity = parseIdentity(line);
+  return identity === undefined ? undefined : { identity, user };
+}
+
+/** Who made the private server in a folder, if that is one of this protocol. */
+export function privateOwner(folder: string | undefined, protocol: string): Owner | undefined {
+  if (folder === undefined) return undefined;
+  const owner = readOwner(folder);
+  return owner?.protocol === protocol ? owner : undefined;
+}

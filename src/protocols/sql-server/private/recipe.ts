@@ -1,0 +1,42 @@
+/** How a kind of server is started for one store alone. */
+import type { DataSource } from '../data-source.ts';
+
+/** The folders of a private server. */
+export interface Folders {
+  /** For its data: private to the user that the server runs as. */
+  readonly data: string;
+  /** For its socket, log and temporary files. The path is short enough for a socket in it. */
+  readonly run: string;
+}
+
+/** A program with its arguments. */
+export interface Command {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Text for its standard input. */
+  readonly input?: string;
+}
+
+/** How to make and serve a data directory. */
+export interface Recipe {
+  /** What people install to have the server: "the package postgresql". */
+  readonly package: string;
+  /** Programs needed, each with the name under which the recipe asks for it. */
+  readonly programs: Readonly<Record<string, readonly string[]>>;
+  /** Where they may be beside `PATH`: patterns whose `*` stands for one part; of several the last by version wins. */
+  readonly places: readonly string[];
+  /** Users that a server started by root runs as, if there is one of these; else `nobody`. */
+  readonly users: readonly string[];
+  /** Makes the data directory. `user` is the name to be the database's administrator. */
+  prepare(folders: Folders, programs: Readonly<Record<string, string>>, user: string): readonly Command[];
+  /** The server in the foreground, on a unix socket alone, its messages on stderr. */
+  serve(folders: Folders, programs: Readonly<Record<string, string>>): Command;
+  /** What it says on stderr when it takes connections. */
+  readonly ready: RegExp;
+  /** Signal that ends it at once and in order; it has a handler for it. */
+  readonly stop: NodeJS.Signals;
+  /** Signal for when whoever watches over it is killed. */
+  readonly abort: NodeJS.Signals;
+  /** The store in it. */
+  source(folders: Folders): DataSource;
+}
