@@ -7,18 +7,18 @@ import type { Backend } from '../sql/contract.ts';
 import type { Value } from '../sql/query.ts';
 import { idValue } from '../sql/rows.ts';
 import type { Statements } from '../sql/statements.ts';
-import { Doorbells } from './doorbells.ts';
 import { isTemporary } from './temporary.ts';
 import { besides, folderBeside, isSameFile } from './route.ts';
 import { dropTables, isShared, ruinTables, statements, statementsByBytes } from './schema.ts';
 import { SqliteSession, type SessionParts } from './session.ts';
+import { FileWakeup } from './wakeup.ts';
 
 /** A store in an SQLite database. */
 export class SqliteBackend implements Backend {
   readonly protocol: string;
   readonly route: string;
   readonly session: SqliteSession;
-  readonly wakeup: Doorbells;
+  readonly wakeup: FileWakeup;
   readonly statements: Statements;
   readonly #parts: SessionParts;
   #closed = false;
@@ -30,7 +30,7 @@ export class SqliteBackend implements Backend {
     this.#parts = parts;
     this.statements = parts.cutsAtNul ? statementsByBytes : statements;
     this.session = new SqliteSession(parts);
-    this.wakeup = new Doorbells(folderBeside(place.route), place);
+    this.wakeup = new FileWakeup(folderBeside(place.route), place);
   }
 
   checkName(): void {

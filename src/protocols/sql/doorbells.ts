@@ -1,7 +1,7 @@
 /**
- * How a sender wakes a reader: each client has a file in the hidden folder beside the database, and a sender writes a byte
- * into it after its commit. Watching the database itself, or its `-wal`, wakes everybody for everything, and loses
- * wake-ups: the event comes before the commit can be seen.
+ * How a sender wakes a reader on the same host: each client has a file in a folder, and a sender writes a byte into it after its
+ * commit. Watching a database's own file wakes everybody for everything, and loses wake-ups: the event comes before the
+ * commit can be seen.
  *
  * Waking a process costs some 20 µs, more than the message. So one that was rung just now, and is reading or about to, is
  * rung again only at the end of the event loop's turn; a sender that lets no turn end rings every half millisecond.
@@ -11,12 +11,9 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { IpcError } from '../../errors.ts';
-import { isDirectory, look, makeDirectory, removeFile, storeError, type Place } from '../directory/files.ts';
-import { poll, watchDirectory } from '../directory/watch.ts';
-import type { Wakeup } from '../sql/contract.ts';
+import { isDirectory, isMissing, look, makeDirectory, removeFile, storeError, type Place } from '../directory/files.ts';
+import { watchDirectory } from '../directory/watch.ts';
 
-/** How often somebody who cannot be woken looks who is there, in milliseconds. */
-const slowPoll = 50;
 /** Bells of so many peers are kept open. */
 const mostOpen = 64;
 
@@ -33,7 +30,7 @@ interface OpenBell {
 }
 
 /** The bells of a store. */
-export class Doorbells implements Wakeup {
+export class Doorbells {
   readonly #folder: string;
   readonly #place: Place;
   readonly #open = new Map<string, OpenBell>();
@@ -47,19 +44,21 @@ export class Doorbells implements Wakeup {
     this.#place = place;
   }
 
+  /** A client has come: it can be rung from now on. Throws `IPCM_ROUTE_UNSAFE`, `IPCM_STORE_FULL`. */
   enter(name: string): void {
     try {
-      this.#makeFolder();
-      make(this.#bell(name));
+      this.#make(this.#bell(name));
     } catch (error) {
       throw storeError(error, 'make the doorbell', this.#place);
     }
   }
 
+  /** A client goes, or went. */
   leave(name: string): void {
     removeFile(this.#bell(name));
   }
 
+  /** Rings a client. `life` changes each time that it connects. */
   ring(peer: string, life: string): void {
     const bell = this.#openBell(peer, life);
     if (bell.descriptor === undefined) return;
@@ -74,6 +73,7 @@ export class Doorbells implements Wakeup {
     }
   }
 
+  /** Rings all who want to know who is there. */
   ringPeers(): void {
     const descriptor = tryOpen(this.#peersBell);
     if (descriptor === undefined) return;
@@ -81,24 +81,23 @@ export class Doorbells implements Wakeup {
     closeSync(descriptor);
   }
 
-  listen(name: string, wake: () => void, ready: () => boolean): () => void {
-    const look = (): void => {
-      if (ready()) wake();
-    };
-    return this.#ending(watchDirectory(this.#bell(name), wake) ?? poll(look));
+  /** Calls `wake` when a client is rung. Undefined where the system has no way to tell. */
+  listen(name: string, wake: () => void): (() => void) | undefined {
+    return this.#ending(watchDirectory(this.#bell(name), wake));
   }
 
-  watchPeers(wake: () => void): () => void {
+  /** Calls `wake` when all are rung. Undefined where that cannot be heard. */
+  watchPeers(wake: () => void): (() => void) | undefined {
     try {
-      this.#makeFolder();
-      make(this.#peersBell);
+      this.#make(this.#peersBell);
     } catch {
       // Removed, or not ours to change: looking by itself finds out.
-      return this.#ending(poll(wake, slowPoll));
+      return undefined;
     }
-    return this.#ending(watchDirectory(this.#peersBell, wake) ?? poll(wake, slowPoll));
+    return this.#ending(watchDirectory(this.#peersBell, wake));
   }
 
+  /** Rings those who are still to be rung at the end of this turn. */
   flush(): void {
     clearImmediate(this.#turn);
     this.#turn = undefined;
@@ -106,6 +105,7 @@ export class Doorbells implements Wakeup {
     this.#owed.clear();
   }
 
+  /** Stops listening, and lets go of what is open. */
   close(): void {
     for (const end of this.#ends) end();
     this.#ends.clear();
@@ -132,6 +132,19 @@ export class Doorbells implements Wakeup {
     return `${this.#folder}/${createHash('sha256').update(name).digest('hex').slice(0, 40)}`;
   }
 
+  #make(bell: string): void {
+    for (let tries = 0; ; tries++) {
+      this.#makeFolder();
+      try {
+        make(bell);
+        return;
+      } catch (error) {
+        // Somebody who took the folder for unused has removed it.
+        if (!isMissing(error) || tries === 10) throw error;
+      }
+    }
+  }
+
   #makeFolder(): void {
     if (makeDirectory(this.#folder)) return;
     const uid = process.getuid?.();
@@ -141,7 +154,8 @@ export class Doorbells implements Wakeup {
     throw new IpcError('IPCM_ROUTE_UNSAFE', text, { ...this.#place });
   }
 
-  #ending(end: () => void): () => void {
+  #ending(end: (() => void) | undefined): (() => void) | undefined {
+    if (end === undefined) return undefined;
     this.#ends.add(end);
     return () => {
       this.#ends.delete(end);
