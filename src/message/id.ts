@@ -8,7 +8,8 @@
  */
 import { randomFillSync } from 'node:crypto';
 
-const hex = Array.from({ length: 65_536 }, (_, word) => word.toString(16).padStart(4, '0'));
+/** Two digits for each byte: four for each word would save a tenth of an id, and cost each process 8 ms at its start. */
+const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 /** Four words of 16 random bits for each id. */
 const pool = new Uint16Array(4 * 256);
 let offset = pool.length;
@@ -23,8 +24,12 @@ function timeOf(millis: number): string {
   return lastTime;
 }
 
+function digitsOf(bits: number): string {
+  return `${hex[bits >> 8] ?? ''}${hex[bits & 0xff] ?? ''}`;
+}
+
 function random(index: number): string {
-  return hex[pool[index] ?? 0] ?? '';
+  return digitsOf(pool[index] ?? 0);
 }
 
 /** A UUID version 7 for a moment in microseconds since the epoch. */
@@ -37,7 +42,7 @@ export function uuidAt(micros: number): string {
   offset += 4;
   const millis = Math.floor(micros / 1000);
   const fraction = Math.floor(((micros - millis * 1000) * 4096) / 1000);
-  const variant = hex[((pool[at] ?? 0) & 0x3fff) | 0x8000] ?? '';
-  const time = timeOf(millis) + (hex[fraction] ?? '').slice(1);
+  const variant = digitsOf(((pool[at] ?? 0) & 0x3fff) | 0x8000);
+  const time = timeOf(millis) + digitsOf(fraction).slice(1);
   return `${time}-${variant}-${random(at + 1)}${random(at + 2)}${random(at + 3)}`;
 }

@@ -2,5 +2,5 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Its path. */
-export const program = fileURLToPath(new URL(`./child${extname(import.meta.url)}`, import.meta.url));
+/** Its path; written so that it is right in every folder of the first level. */
+export const program = fileURLToPath(new URL(`../service/child${extname(import.meta.url)}`, import.meta.url));

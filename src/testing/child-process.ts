@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Answer, ChildEvent, Commands, ConnectArguments } from './child-commands.ts';
 
 /** The program, in the form in which this file itself runs: from source or built. */
-const program = fileURLToPath(new URL(`./child${extname(import.meta.url)}`, import.meta.url));
+const program = fileURLToPath(new URL(`../testing/child${extname(import.meta.url)}`, import.meta.url));
 
 /** How a process ended. */
 export interface Ending {
