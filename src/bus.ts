@@ -185,8 +185,9 @@ function signalName(signal: string | undefined): NodeJS.Signals | undefined {
 }
 
 function clientOptionsOf(options: ClientOptions): ClientOptions {
-  const { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions } = options;
-  return { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions };
+  const { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions, service } =
+    options;
+  return { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions, service };
 }
 
 /** The manual's `ipcm`: spawn, connect and reconnect, and the defaults as properties, without importing each by name. */

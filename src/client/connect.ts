@@ -43,7 +43,7 @@ export async function connectClient(
       },
     );
   }
-  const { maxMessageBytes } = resolved;
+  const { maxMessageBytes, service } = resolved;
   const limits = { maxMessageBytes };
   const store = await protocol.open(route, { serializer, limits, ...accessOf(mode, options) });
   let client: Client | undefined;
@@ -53,7 +53,7 @@ export async function connectClient(
     reaped: (peer: Reaped) => client?.onReaped(peer),
   };
   try {
-    const request = { name, mode, identity: ownIdentity(), acknowledge: resolved.ack, report };
+    const request = { name, mode, identity: ownIdentity(), acknowledge: resolved.ack, service, report };
     const connection = await store.connect(request);
     const stats = (await connection.readStats()) ?? emptyStats();
     client = new Client({ id: name, protocol, serializer, store, connection, options: resolved, stats });

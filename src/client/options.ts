@@ -22,6 +22,8 @@ export interface ClientOptions {
   readonly pass?: string | undefined;
   /** Options that only the protocol knows. */
   readonly protocolOptions?: Readonly<Record<string, unknown>> | undefined;
+  /** Tells whoever looks at the bus that this client answers requests. Services set it themselves. Default false. */
+  readonly service?: boolean | undefined;
 }
 
 /** The options with every default filled in. */
@@ -32,6 +34,7 @@ export interface ResolvedClientOptions {
   readonly maxMessageBytes: number;
   readonly drainTimeout: number;
   readonly protocolOptions: Readonly<Record<string, unknown>>;
+  readonly service: boolean;
 }
 
 /** What of a client's options its store is opened with. */
@@ -73,6 +76,7 @@ export function resolveClientOptions(call: string, options: ClientOptions): Reso
     maxMessageBytes: positive(call, 'maxMessageBytes', options.maxMessageBytes, defaultMaxMessageBytes),
     drainTimeout: positive(call, 'drainTimeout', options.drainTimeout, 5000),
     protocolOptions: options.protocolOptions ?? {},
+    service: options.service ?? false,
   };
 }
 

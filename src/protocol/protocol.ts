@@ -117,6 +117,8 @@ export interface PeerEntry {
   readonly identity: ProcessIdentity | undefined;
   /** Deadline of a suspended peer, epoch seconds. */
   readonly expiresAt: number | undefined;
+  /** True for a client that said at its connect that it answers requests. */
+  readonly service?: boolean | undefined;
 }
 
 /** A peer that died or missed its suspension's deadline, and what was lost with it. */
@@ -172,6 +174,8 @@ export interface ConnectRequest {
   readonly identity: ProcessIdentity;
   /** Read with acknowledgement: messages of a dead predecessor of the same name are kept. */
   readonly acknowledge: boolean;
+  /** The client answers requests: to be recorded for `PeerEntry.service`. Changes nothing else. */
+  readonly service?: boolean | undefined;
   /** Tells the client what happened beside its own calls. */
   readonly report: ConnectionReport;
 }

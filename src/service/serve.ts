@@ -52,7 +52,7 @@ export async function startService(
   options: ServeOptions,
   made: (service: ServiceRuntime) => void,
 ): Promise<ServiceRuntime> {
-  const client = await ipcmConnect(name, info, { ...options.connect });
+  const client = await ipcmConnect(name, info, { ...options.connect, service: true });
   let service: ServiceRuntime | undefined;
   try {
     const ipcmInfo = formatInfo(parseInfo('ipcmServe', info));

@@ -58,8 +58,11 @@ export function peerOf(name: string, found: Standing): PeerEntry | undefined {
       ? { name, state: 'leaving', identity: pid.identity, expiresAt: undefined }
       : undefined;
   }
-  if (pid !== undefined)
-    return { name, state: alive ? 'active' : 'dead', identity: pid.identity, expiresAt: undefined };
+  if (pid !== undefined) {
+    const state = alive ? 'active' : 'dead';
+    const service = pid.service === true ? { service: true } : {};
+    return { name, state, identity: pid.identity, expiresAt: undefined, ...service };
+  }
   return { name, state: hasExpired(expiresAt) ? 'dead' : 'suspended', identity: undefined, expiresAt };
 }
 

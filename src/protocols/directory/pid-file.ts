@@ -2,7 +2,8 @@
  * `NAME.pid`: who holds a name.
  *
  * The first line is the pid alone, which is all that the reference writes and reads. The second is our own: the identity
- * that makes it unique, and ` ack` where the client reads with acknowledgement, so that its messages are kept when it dies.
+ * that makes it unique, then ` service` where the client answers requests, and ` ack` where it reads with acknowledgement, so
+ * that its messages are kept when it dies.
  */
 import { formatIdentity, parseIdentity, type ProcessIdentity } from '../../liveness/identity.ts';
 import { isAlive } from '../../liveness/alive.ts';
@@ -13,12 +14,15 @@ export interface PidRecord {
   readonly identity: ProcessIdentity;
   /** True when messages of this client outlive it. */
   readonly acknowledge: boolean;
+  /** True when this client answers requests. */
+  readonly service?: boolean | undefined;
 }
 
 /** The content of a pid file. */
 export function formatPid(record: PidRecord): Buffer {
-  const { identity, acknowledge } = record;
-  return Buffer.from(`${identity.pid}\n${formatIdentity(identity)}${acknowledge ? ' ack' : ''}\n`);
+  const { identity, acknowledge, service } = record;
+  const marks = `${service === true ? ' service' : ''}${acknowledge ? ' ack' : ''}`;
+  return Buffer.from(`${identity.pid}\n${formatIdentity(identity)}${marks}\n`);
 }
 
 /** What a pid file says; undefined where there is none, or it is not written yet. */
@@ -30,7 +34,8 @@ export function readPid(path: string): PidRecord | undefined {
   if (plain === undefined) return undefined;
   const full = parseIdentity(second);
   if (full?.pid !== plain.pid) return { identity: plain, acknowledge: false };
-  return { identity: full, acknowledge: second.trimEnd().endsWith(' ack') };
+  const marks = second.trimEnd().split(' ').slice(4);
+  return { identity: full, acknowledge: marks.includes('ack'), service: marks.includes('service') };
 }
 
 /** True when two records name the same process. */

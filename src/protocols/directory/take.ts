@@ -127,7 +127,7 @@ class Attempt<Handle> {
   /** Writes the pid file if there is none; false where somebody else was faster, or is busy with the name. */
   #link(): boolean {
     const { place, self } = this.#reaper;
-    const record = formatPid({ identity: self, acknowledge: this.#request.acknowledge });
+    const record = formatPid({ ...this.#request, identity: self });
     if (!placeFile(`${this.#path}.pid`, record, stagingPath(place.route, self))) return false;
     if (!this.#claimed()) return true;
     this.#unlink();
@@ -173,7 +173,7 @@ class Attempt<Handle> {
       return undefined;
     }
     const own = stagingPath(place.route, self);
-    writeNew(own, formatPid({ identity: self, acknowledge: this.#request.acknowledge }));
+    writeNew(own, formatPid({ ...this.#request, identity: self }));
     const linked = linkPatiently(own, `${this.#path}.pid`);
     removeFile(own);
     removeFile(held.path);

@@ -12,6 +12,8 @@ export interface Waiting {
 /** A client, connected or suspended. */
 export interface MemoryClient {
   readonly identity: ProcessIdentity;
+  /** True when it answers requests. */
+  readonly service: boolean;
   state: 'active' | 'suspended';
   expiresAt: number | undefined;
   sealed: boolean;

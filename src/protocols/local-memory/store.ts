@@ -13,6 +13,7 @@ function entryOf(name: string, client: MemoryClient): PeerEntry {
     state,
     identity: client.state === 'active' ? client.identity : undefined,
     expiresAt: client.expiresAt,
+    ...(client.service && client.state === 'active' ? { service: true } : {}),
   };
 }
 
@@ -82,7 +83,7 @@ export class LocalMemoryStore implements Store {
     return () => this.#memory.watchers.delete(wake);
   }
 
-  connect({ name, mode, identity, acknowledge, report }: ConnectRequest): Connection {
+  connect({ name, mode, identity, acknowledge, service, report }: ConnectRequest): Connection {
     const memory = this.#present();
     for (const peer of this.reap()) report.reaped(peer);
     const held = memory.clients.get(name);
@@ -95,6 +96,7 @@ export class LocalMemoryStore implements Store {
     if (held?.state === 'active') throw taken(name, held);
     const client: MemoryClient = {
       identity,
+      service: service === true,
       state: 'active',
       expiresAt: undefined,
       sealed: false,

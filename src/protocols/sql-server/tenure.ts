@@ -44,7 +44,7 @@ interface Holder {
 
 const statementOf = ({ text, rows }: Statement): Statement => ({ text, rows });
 
-/** The process of a row's `ipcm_process`. */
+/** The process of a row's `ipcm_process`. Its services have a lease of their own, since ` service` stays. */
 function holderOf(process: string): string {
   return process.replace(/ ack$/, '');
 }

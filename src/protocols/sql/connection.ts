@@ -37,7 +37,7 @@ export class SqlConnection implements Connection {
     this.#backend = backend;
     this.#options = options;
     this.#name = name;
-    this.#process = processColumn(identity, acknowledge);
+    this.#process = processColumn(request);
     this.#outbox = new Outbox(backend, name, (peer) =>
       andThen(reapOne(backend, peer), (reaped) => {
         if (reaped !== undefined) report.reaped(reaped);

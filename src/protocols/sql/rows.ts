@@ -1,6 +1,6 @@
 /** What the rows of the tables mean. Anybody may have written them, so nothing about their types is taken for granted. */
 import { formatIdentity, parseIdentity, type ProcessIdentity } from '../../liveness/identity.ts';
-import type { PeerEntry } from '../../protocol/protocol.ts';
+import type { ConnectRequest, PeerEntry } from '../../protocol/protocol.ts';
 import type { Row, Value } from './query.ts';
 
 /** A client's row. */
@@ -12,6 +12,8 @@ export interface PeerRow {
   readonly expiresAt: number | undefined;
   /** True when its messages outlive it. */
   readonly acknowledge: boolean;
+  /** True when it answers requests. */
+  readonly service: boolean;
   /** `ipcm_process`, as it stands. */
   readonly process: string | undefined;
   /** True when its lease is over, or it has none, where there are leases. */
@@ -54,6 +56,7 @@ export function peerRow(row: Row): PeerRow | undefined {
     active,
     expiresAt: pid === undefined ? numberOf(row['suspend_expires']) : undefined,
     acknowledge: known && process?.endsWith(' ack') === true,
+    service: known && process?.split(' ').includes('service') === true,
     process: known ? process : undefined,
     silent: row['silent'] === true || row['silent'] === 1,
   };
@@ -64,8 +67,8 @@ function bareIdentity(pid: number): ProcessIdentity {
 }
 
 /** The column `ipcm_process` of a client. */
-export function processColumn(identity: ProcessIdentity, acknowledge: boolean): string {
-  return `${formatIdentity(identity)}${acknowledge ? ' ack' : ''}`;
+export function processColumn({ identity, service, acknowledge }: ConnectRequest): string {
+  return `${formatIdentity(identity)}${service === true ? ' service' : ''}${acknowledge ? ' ack' : ''}`;
 }
 
 /** True when a suspended client has missed its deadline. */
@@ -81,9 +84,11 @@ export function isDead(peer: PeerRow, isAlive: Judge): boolean {
 /** A peer as the store shows it. */
 export function entryOf(peer: PeerRow, isAlive: Judge): PeerEntry {
   const { name, identity, active, expiresAt } = peer;
-  if (isDead(peer, isAlive)) return { name, state: 'dead', identity, expiresAt };
+  const service = peer.service ? { service: true } : {};
+  if (isDead(peer, isAlive)) return { name, state: 'dead', identity, expiresAt, ...service };
   if (identity === undefined) return { name, state: 'suspended', identity, expiresAt };
-  return { name, state: active === undefined ? 'leaving' : 'active', identity, expiresAt: undefined };
+  const state = active === undefined ? 'leaving' : 'active';
+  return { name, state, identity, expiresAt: undefined, ...service };
 }
 
 /** Judges many processes, each one once. */

@@ -6,7 +6,7 @@
  *
  * | | |
  * |---|---|
- * | `ipcm_peers.ipcm_process` | the identity that makes the pid unique, and ` ack` where the client reads with acknowledgement |
+ * | `ipcm_peers.ipcm_process` | the identity that makes the pid unique, ` service` where the client answers requests, ` ack` where it reads with acknowledgement |
  * | `ipcm_messages.ipcm_id` | where ids are UUIDs: the id that is none |
  * | `ipcm_messages.ipcm_turn` | null: waits. Positive: handed out by the process of that pid, and not acknowledged yet. Negative: put back; such come first, in rising order |
  * | `ipcm_reaped` | who was reaped, with what was lost, the last ten thousand |

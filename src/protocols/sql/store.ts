@@ -104,7 +104,7 @@ export class SqlStore implements Store {
     if (reaped !== undefined) report.reaped(reaped);
     const connection = new SqlConnection(backend, this.#options, request);
     try {
-      backend.tenure?.joined(name, processColumn(request.identity, request.acknowledge));
+      backend.tenure?.joined(name, processColumn(request));
       backend.wakeup.enter(name);
     } catch (error) {
       connection.closeSync();

@@ -35,7 +35,7 @@ export function* take(backend: Backend, request: ConnectRequest): Work<Taken> {
   // Handed out in an earlier life and never acknowledged.
   yield { statement: statements.releaseAll, values: [name] };
 
-  const process = processColumn(identity, acknowledge);
+  const process = processColumn(request);
   if (backend.tenure !== undefined) yield* backend.tenure.begin(process);
   const now = Date.now() / 1000;
   const row = [identity.pid, now, process];

@@ -28,6 +28,17 @@ export function peersTests(suite: Suite): void {
     assert.equal(await a.peerActive('a'), true, 'so is the client itself');
   });
 
+  suite.test('a client that answers requests is shown as one, and only while it says so', async (scene) => {
+    const bus = await scene.bus();
+    const a = await scene.connect(bus, 'a');
+    const asked = await scene.connect(bus, 'asked', { service: true });
+    const shown = async (): Promise<unknown[]> => [(await a.peer('a'))?.service, (await a.peer('asked'))?.service];
+    assert.deepEqual(await shown(), [undefined, true]);
+    await asked.disconnect();
+    await scene.connect(bus, 'asked');
+    assert.deepEqual(await shown(), [undefined, undefined]);
+  });
+
   suite.test('peerActive with a timeout waits for one to come up', async (scene) => {
     const bus = await scene.bus();
     const a = await scene.connect(bus, 'a');
