@@ -6,7 +6,7 @@
  * from the system in pools, since a call into the generator for each id would cost more than the rest of the message; the
  * text of the millisecond is kept, since a burst makes hundreds of ids in one.
  */
-import { randomFillSync } from 'node:crypto';
+import { fillRandom } from './random.ts';
 
 /** Two digits for each byte: four for each word would save a tenth of an id, and cost each process 8 ms at its start. */
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
@@ -35,7 +35,7 @@ function random(index: number): string {
 /** A UUID version 7 for a moment in microseconds since the epoch. */
 export function uuidAt(micros: number): string {
   if (offset >= pool.length) {
-    randomFillSync(pool);
+    fillRandom(pool);
     offset = 0;
   }
   const at = offset;

@@ -4,12 +4,11 @@
  * The private pipe says what to be; the first answer on it is that this process is ready, or why it never will be. The end
  * of the pipe means that whoever started this process has gone: then it ends too, unless it is a daemon.
  */
-import { spawn } from 'node:child_process';
 import { inspect } from 'node:util';
 import type { Assignment } from '../launch/assignment.ts';
 import { errorRecord } from '../launch/errors.ts';
 import { controlDescriptor, readFrame, writeFrame } from '../launch/frames.ts';
-import { whenStarterIsGone } from '../launch/starter.ts';
+import { StarterWatch } from '../launch/starter.ts';
 import { runService, runWorker } from './roles.ts';
 
 const first = readFrame() as Assignment | { readonly daemonize: true };
@@ -19,19 +18,20 @@ else await begin(first);
 /** Starts the daemon in a session of its own, and goes away: the daemon is nobody's child. */
 function daemonize(): void {
   const args = [...process.execArgv, ...process.argv.slice(1)];
+  const { spawn } = process.getBuiltinModule('node:child_process');
   spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit', controlDescriptor] }).unref();
 }
 
 async function begin(assignment: Assignment): Promise<void> {
   const isDaemon = assignment.settings['daemon'] === true;
-  const starter = isDaemon ? undefined : whenStarterIsGone();
-  const ready = (): void => writeFrame({ event: 'ready', pid: process.pid });
+  const starter = isDaemon ? undefined : new StarterWatch();
   let isReady = false;
   try {
     const run = assignment.role === 'service' ? runService : runWorker;
-    await run(assignment, starter, () => {
+    await run(assignment, starter?.signal, () => {
       isReady = true;
-      ready();
+      writeFrame({ event: 'ready', pid: process.pid });
+      setImmediate(() => starter?.begin());
     });
     process.exit();
   } catch (error) {

@@ -1,10 +1,10 @@
 /** A service that this process has started, or reached by a client of its own. */
-import { randomUUID } from 'node:crypto';
 import type { WaitOptions } from '../client/arrival.ts';
 import type { Client } from '../client/client.ts';
 import { IpcError, isIpcError } from '../errors.ts';
 import type { Ending, Launched } from '../launch/launched.ts';
 import type { Message } from '../message/message.ts';
+import { randomHex } from '../message/random.ts';
 import type { ShutdownReport, Spawn } from '../spawn/spawn.ts';
 import type { Answers } from './answers.ts';
 import { ServicePeer } from './peer.ts';
@@ -123,5 +123,5 @@ export class ServiceHandle<Request = unknown, Response = unknown> extends Servic
 
 /** A name for the client behind a handle: nobody else has it. */
 export function handleName(service: string): string {
-  return `${service.slice(0, 100)}-handle-${process.pid}-${randomUUID().slice(0, 8)}`;
+  return `${service.slice(0, 100)}-handle-${process.pid}-${randomHex(4)}`;
 }

@@ -5,9 +5,9 @@
  * peer will never answer (`PeerWatch`). Then its outcome waits for whoever asks: a promise, a callback, or `get` later.
  * An outcome that came by itself is never thrown at nobody: requests without a promise keep it.
  */
-import { randomUUID } from 'node:crypto';
 import type { Client } from '../client/client.ts';
 import { IpcError, isIpcError, quote } from '../errors.ts';
+import { uuidAt } from '../message/id.ts';
 import { bootTicks } from './boot-clock.ts';
 import { PeerWatch, type WatchedRequest } from './peer-watch.ts';
 import { cancelContent, requestContent, type Outcome } from './wire.ts';
@@ -157,7 +157,7 @@ export class Requests {
   ): string {
     const { client } = this.#port;
     const { timeout, signal } = options;
-    const id = randomUUID();
+    const id = uuidAt(Date.now() * 1000);
     signal?.throwIfAborted();
     if (timeout !== undefined && !(timeout >= 0)) {
       throw new IpcError('IPCM_INVALID_OPTION', `${call}: timeout is a number of milliseconds, not ${quote(timeout)}`);

@@ -5,7 +5,6 @@
  *
  * Reading and writing give a number of bytes, or -errno: an exception for each EAGAIN costs ten times the call.
  */
-import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   constants,
@@ -84,6 +83,7 @@ function make(path: string, mode: number, native: Native | undefined): void {
   const command = commandPath();
   if (command === undefined) throw systemError(-os.errno.ENOENT, 'mkfifo', path);
   try {
+    const { execFileSync } = process.getBuiltinModule('node:child_process');
     execFileSync(command, ['-m', mode.toString(8), path], { stdio: ['ignore', 'ignore', 'pipe'] });
   } catch (error) {
     if (look(path) !== undefined) throw systemError(-os.errno.EEXIST, 'mkfifo', path);

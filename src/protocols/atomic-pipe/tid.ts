@@ -5,13 +5,13 @@
  * The count begins anywhere, not at 0: two copies of this module in one thread, and two processes of the same pid in
  * different pid namespaces that share a directory, are then apart as well.
  */
-import { randomInt } from 'node:crypto';
 import { threadId } from 'node:worker_threads';
+import { randomHex } from '../../message/random.ts';
 
 const connections = 2 ** 20;
 const threads = 2 ** 11;
 
-let count = randomInt(connections);
+let count = parseInt(randomHex(4), 16) % connections;
 
 /** The next tid. */
 export function nextTid(): number {

@@ -6,9 +6,9 @@
  * then looks whether it is what it took it for. While a claim of a living process exists, nobody takes or reaps the name; a
  * claim whose process died is finished, or undone, by the next who comes by. File: `TAG-RANDOM.ENTRY.PURPOSE`.
  */
-import { randomBytes } from 'node:crypto';
 import { isAlive } from '../../liveness/alive.ts';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
+import { randomHex } from '../../message/random.ts';
 import { linkOver, list, moveFile, removeFile } from './files.ts';
 import { innerPath, parseTag, processTag } from './owner.ts';
 
@@ -37,7 +37,7 @@ export function claim(
   purpose: Purpose,
   claimer: ProcessIdentity,
 ): Claim | undefined {
-  const mark = `${processTag(claimer)}-${randomBytes(3).toString('hex')}`;
+  const mark = `${processTag(claimer)}-${randomHex(3)}`;
   const path = claimPath(route, mark, entry, purpose);
   return moveFile(file, path) ? { path, entry, purpose, claimer, mark } : undefined;
 }

@@ -7,7 +7,6 @@
  * like a sidecar (`x.pid`), whose plain entry would be taken for one. As plain entries they work for nobody, while any
  * `h-` entry is listed by the reference, which reads such a client's messages but cannot address it.
  */
-import { createHash } from 'node:crypto';
 import { IpcError, quote } from '../../errors.ts';
 import { readSmall } from './files.ts';
 
@@ -60,6 +59,8 @@ export function entryFor(name: string, limit: number): string {
 
 /** The hashed file name for a client's name. */
 export function hashedEntry(name: string): string {
+  // Loaded when the first long name comes: it takes 6 ms, and most processes never meet one.
+  const { createHash } = process.getBuiltinModule('node:crypto');
   return `h-${createHash('sha256').update(name, 'utf8').digest('hex').slice(0, 40)}`;
 }
 

@@ -10,8 +10,8 @@
  * | `reaped` | one JSON line for each client that was reaped |
  */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { randomUUID } from 'node:crypto';
 import { formatIdentity, parseIdentity, type ProcessIdentity } from '../../liveness/identity.ts';
+import { randomHex } from '../../message/random.ts';
 import type { Reaped } from '../../protocol/protocol.ts';
 import {
   isDirectory,
@@ -68,7 +68,7 @@ export function parseTag(tag: string): ProcessIdentity | undefined {
 
 /** A fresh path for a file being written by this process. */
 export function stagingPath(route: string, identity: ProcessIdentity): string {
-  return `${innerPath(route, 'out')}/${processTag(identity)}.${randomUUID()}.pend`;
+  return `${innerPath(route, 'out')}/${processTag(identity)}.${randomHex(16)}.pend`;
 }
 
 /** Removes what a dead process was writing. */
@@ -89,7 +89,7 @@ export interface Owner {
 
 /** Records who owns the store, over any earlier owner. */
 export function writeOwner(place: Place, identity: ProcessIdentity, guard: boolean): void {
-  const id = readOwner(place.route)?.id ?? randomUUID();
+  const id = readOwner(place.route)?.id ?? randomHex(16);
   const lines = `${formatIdentity(identity)}\n${guard ? 'guard' : 'keep'}\n${place.protocol}\n${id}\n`;
   try {
     replaceFile(innerPath(place.route, 'owner'), Buffer.from(lines), stagingPath(place.route, identity));

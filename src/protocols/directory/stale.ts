@@ -1,7 +1,7 @@
 /** Temporary stores whose owner was killed before it could remove them. */
 import { renameSync } from 'node:fs';
-import { randomUUID } from 'node:crypto';
 import { isAlive } from '../../liveness/alive.ts';
+import { randomHex } from '../../message/random.ts';
 import { isIpcError } from '../../errors.ts';
 import type { StaleStore } from '../../protocol/protocol.ts';
 import { isMissing, list, removeTree, storeError } from './files.ts';
@@ -60,7 +60,7 @@ function removeStale(route: string, protocol: string, owner: Owner, identity: Ro
   if (now === undefined || !isSameProcess(now.owner.identity, owner.identity) || !isSameRoute(route, identity))
     return false;
   // Of several who clean up one renames it. Should that one be killed, the new name is found like any other.
-  const tomb = `${route}.${randomUUID().slice(0, 8)}`;
+  const tomb = `${route}.${randomHex(4)}`;
   try {
     renameSync(route, tomb);
   } catch (error) {

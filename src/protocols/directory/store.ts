@@ -1,8 +1,8 @@
 /** A directory as a store: everything that is the same whether messages are files, chunks in a FIFO, or datagrams. */
 import { renameSync } from 'node:fs';
-import { randomUUID } from 'node:crypto';
 import { quote } from '../../errors.ts';
 import { ownIdentity, type ProcessIdentity } from '../../liveness/identity.ts';
+import { randomHex } from '../../message/random.ts';
 import type {
   ConnectRequest,
   Connection,
@@ -154,7 +154,7 @@ export class DirectoryStore<Handle = unknown> implements Store {
     this.#attempt('remove the store', () => {
       if (!isSameRoute(this.route, this.#identity)) return;
       // Renamed first, so that nobody puts files into what is being emptied.
-      const tomb = `${this.route}.${randomUUID().slice(0, 8)}`;
+      const tomb = `${this.route}.${randomHex(4)}`;
       try {
         renameSync(this.route, tomb);
       } catch {
