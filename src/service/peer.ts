@@ -1,6 +1,7 @@
 /** A service, seen by who asks it: requests in the forms that the manual has, and whether it is there. */
 import type { WaitOptions } from '../client/arrival.ts';
 import type { Client } from '../client/client.ts';
+import type { ServiceInfo } from './definition.ts';
 import type { RequestOptions, Requests, ResponseCallback, Settled } from './requests.ts';
 
 /** Options of `sendRequest`. */
@@ -76,6 +77,11 @@ export class ServicePeer<Request = unknown, Response = unknown> {
   /** All outcomes that nobody has taken yet, by id, when every request to this service has one. */
   async awaitAllResponses(): Promise<Map<string, Settled<Response>>> {
     return (await this.#parts.requests.awaitAll(this.name)) as Map<string, Settled<Response>>;
+  }
+
+  /** Asks the service about itself; it answers without its handler, and the question is not counted. Rejects as `request`. */
+  info(options: RequestOptions = {}): Promise<ServiceInfo> {
+    return this.#parts.requests.info(this.name, options) as Promise<ServiceInfo>;
   }
 
   /** Sends a plain message. See `Client.sendMessage`. */

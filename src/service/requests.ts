@@ -10,7 +10,7 @@ import { IpcError, isIpcError, quote } from '../errors.ts';
 import { uuidAt } from '../message/id.ts';
 import { bootTicks } from './boot-clock.ts';
 import { PeerWatch, type WatchedRequest } from './peer-watch.ts';
-import { cancelContent, requestContent, type Outcome } from './wire.ts';
+import { cancelContent, infoContent, requestContent, type Outcome } from './wire.ts';
 
 /** How a request may end early. */
 export interface RequestOptions {
@@ -25,6 +25,9 @@ export type ResponseCallback<Response = unknown> = (error: Error | undefined, re
 
 /** What came of a request, for its sender. */
 export type Settled<Response = unknown> = { readonly response: Response } | { readonly error: Error };
+
+/** Makes the content of a request. */
+type MakeContent = (id: string, deadline: number | undefined) => object;
 
 /** What the table needs of its owner. */
 export interface RequestsPort {
@@ -78,12 +81,12 @@ export class Requests {
 
   /** Sends a request and resolves to the answer. */
   request(call: string, peer: string, request: unknown, options: RequestOptions): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#send(call, peer, request, options, (settled) => {
-        if ('error' in settled) reject(settled.error);
-        else resolve(settled.response);
-      });
-    });
+    return this.#ask(call, peer, (id, deadline) => requestContent(id, request ?? null, deadline), options);
+  }
+
+  /** Asks a service about itself. */
+  info(peer: string, options: RequestOptions): Promise<unknown> {
+    return this.#ask('info', peer, infoContent, options);
   }
 
   /** Sends a request; its outcome goes to the callback, or is kept for {@link get}. Returns its id. */
@@ -95,7 +98,8 @@ export class Requests {
       if ('error' in settled) callback?.(settled.error, undefined);
       else callback?.(undefined, settled.response);
     };
-    return this.#send('sendRequest', peer, request, options, callback === undefined ? keep : tell);
+    const content: MakeContent = (id, deadline) => requestContent(id, request ?? null, deadline);
+    return this.#send('sendRequest', peer, content, options, callback === undefined ? keep : tell);
   }
 
   /** The outcome of a request, once; undefined while it is open. Throws `IPCM_INVALID_OPTION` for an unknown id. */
@@ -148,10 +152,19 @@ export class Requests {
     this.#watch.close();
   }
 
+  #ask(call: string, peer: string, content: MakeContent, options: RequestOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#send(call, peer, content, options, (settled) => {
+        if ('error' in settled) reject(settled.error);
+        else resolve(settled.response);
+      });
+    });
+  }
+
   #send(
     call: string,
     peer: string,
-    request: unknown,
+    content: MakeContent,
     options: RequestOptions,
     settle: (settled: Settled, id: string) => void,
   ): string {
@@ -174,7 +187,7 @@ export class Requests {
     this.#open.set(id, pending);
     if (this.#open.size === 1) this.#port.busy(true);
     client
-      .sendMessage(peer, requestContent(id, request ?? null, deadline))
+      .sendMessage(peer, content(id, deadline))
       .catch((error: unknown) => this.#settle(id, { error: asError(error) }));
     if (deadline !== undefined && timeout !== undefined && timeout < 2 ** 31) {
       pending.timer = setTimeout(() => this.#settle(id, { error: tooSlow(call, client.id, peer, timeout) }), timeout);

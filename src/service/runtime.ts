@@ -20,13 +20,14 @@ import type {
   ServiceCallbacks,
   ServiceCounts,
   ServiceDefinition,
+  ServiceInfo,
   SignalCallbacks,
 } from './definition.ts';
 import { EventSources, type CallbackFor } from './event-sources.ts';
 import { ServicePeer } from './peer.ts';
 import { Requests } from './requests.ts';
 import type { ResolvedSettings } from './settings.ts';
-import { readContent, type Outcome, type ServiceContent } from './wire.ts';
+import { readContent, responseContent, type Outcome, type ServiceContent } from './wire.ts';
 
 /** What a service is made of; put together by `ipcmServe`. */
 export interface ServiceParts<Params = unknown> {
@@ -47,6 +48,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   readonly client: Client;
   readonly pid: number = process.pid;
   readonly startedAt: number = Date.now();
+  readonly #begun = performance.now();
   readonly children: ServiceChildren;
   readonly #settings: ResolvedSettings;
   /** Answers to requests of this service. */
@@ -230,6 +232,9 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
         if (this.#answering === undefined) this.#refuse(message, id);
         else this.#answering.take(message, id, meaning.request, meaning.deadline);
         return;
+      case 'info':
+        this.#track(this.#tellAbout(message.from, id));
+        return;
       case 'cancel':
         this.#answering?.cancel(message.from, id);
         return;
@@ -237,6 +242,17 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
         if (!this.requests.answered(id, message.from, meaning.outcome)) this.#stray(message, id, meaning.outcome);
         this.#afterwards();
     }
+  }
+
+  async #tellAbout(asker: string, id: string): Promise<void> {
+    const { name, pid, startedAt, state, children } = this;
+    const workers = children.workers.map((worker) => ({ name: worker.name, pid: worker.pid }));
+    const uptime = Math.round(performance.now() - this.#begun);
+    const info: ServiceInfo = {
+      ...{ name, pid, startedAt, uptime, state, ...this.counts, workers },
+      node: process.version,
+    };
+    await this.client.tryMessage(asker, responseContent(id, { response: info }));
   }
 
   #takeGeneral(message: Message): void {

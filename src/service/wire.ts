@@ -7,12 +7,14 @@
  * | `{"ipcm_request_id": ID, "request": …}` | a request; with `ipcm_deadline` (epoch seconds) where its sender waits no longer than that |
  * | `{"ipcm_response_id": ID, "response": …}` | the answer |
  * | `{"ipcm_response_id": ID, "response": null, "ipcm_error": TEXT}` | the handler threw; with `ipcm_error_code` where the error has a stable code |
+ * | `{"ipcm_request_id": ID, "request": null, "ipcm_service_info": 1}` | asks the service about itself; its handler does not see it |
  * | `{"ipcm_cancel_id": ID}` | the sender of the request has lost interest; sent only by who gave an AbortSignal |
  */
 
 /** A content that means something to a service. */
 export type ServiceContent =
   | { readonly kind: 'request'; readonly id: string; readonly request: unknown; readonly deadline: number | undefined }
+  | { readonly kind: 'info'; readonly id: string }
   | { readonly kind: 'response'; readonly id: string; readonly outcome: Outcome }
   | { readonly kind: 'cancel'; readonly id: string };
 
@@ -27,6 +29,7 @@ export function readContent(content: unknown): ServiceContent | undefined {
   if (typeof response === 'string') return { kind: 'response', id: response, outcome: readOutcome(fields) };
   const request = fields['ipcm_request_id'];
   if (typeof request === 'string') {
+    if (fields['ipcm_service_info'] === 1) return { kind: 'info', id: request };
     const deadline = fields['ipcm_deadline'];
     return {
       kind: 'request',
@@ -44,6 +47,11 @@ export function requestContent(id: string, request: unknown, deadline: number | 
   return deadline === undefined
     ? { ipcm_request_id: id, request }
     : { ipcm_request_id: id, request, ipcm_deadline: deadline };
+}
+
+/** The content that asks a service about itself; one that does not know of this takes it for a request of null. */
+export function infoContent(id: string, deadline: number | undefined): object {
+  return { ...requestContent(id, null, deadline), ipcm_service_info: 1 };
 }
 
 /** The content of an answer. */
