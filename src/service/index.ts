@@ -4,6 +4,7 @@ export { currentService, insideService } from './current.ts';
 export { defineService, type DefinedService } from './define.ts';
 export type * from './definition.ts';
 export { ServiceHandle, type StopOptions } from './handle.ts';
+export type { ServiceCounts, ServiceInfo } from './info.ts';
 export { ServicePeer, type SendRequestOptions } from './peer.ts';
 export type { RequestOptions, ResponseCallback, Settled } from './requests.ts';
 export type { SchemaResult, StandardSchema } from './schema.ts';

@@ -1,7 +1,7 @@
 /** A service, seen by who asks it: requests in the forms that the manual has, and whether it is there. */
 import type { WaitOptions } from '../client/arrival.ts';
 import type { Client } from '../client/client.ts';
-import type { ServiceInfo } from './definition.ts';
+import type { ServiceInfo } from './info.ts';
 import type { RequestOptions, Requests, ResponseCallback, Settled } from './requests.ts';
 
 /** Options of `sendRequest`. */

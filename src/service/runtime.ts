@@ -18,12 +18,11 @@ import type {
   CallbackName,
   Service,
   ServiceCallbacks,
-  ServiceCounts,
   ServiceDefinition,
-  ServiceInfo,
   SignalCallbacks,
 } from './definition.ts';
 import { EventSources, type CallbackFor } from './event-sources.ts';
+import type { ServiceCounts, ServiceInfo } from './info.ts';
 import { ServicePeer } from './peer.ts';
 import { Requests } from './requests.ts';
 import type { ResolvedSettings } from './settings.ts';
@@ -248,10 +247,8 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     const { name, pid, startedAt, state, children } = this;
     const workers = children.workers.map((worker) => ({ name: worker.name, pid: worker.pid }));
     const uptime = Math.round(performance.now() - this.#begun);
-    const info: ServiceInfo = {
-      ...{ name, pid, startedAt, uptime, state, ...this.counts, workers },
-      node: process.version,
-    };
+    const facts = { name, pid, startedAt, uptime, state, workers, node: process.version };
+    const info: ServiceInfo = { ...facts, ...this.counts };
     await this.client.tryMessage(asker, responseContent(id, { response: info }));
   }
 
