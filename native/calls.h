@@ -16,6 +16,9 @@ napi_value loopDescriptor(napi_env env, napi_callback_info info);
 napi_value closeOwned(napi_env env, napi_callback_info info);
 napi_value release(napi_env env, napi_callback_info info);
 
+// end_with.cc
+napi_value endWith(napi_env env, napi_callback_info info);
+
 // sockets.cc
 napi_value bindDatagram(napi_env env, napi_callback_info info);
 napi_value connectDatagram(napi_env env, napi_callback_info info);

@@ -9,7 +9,7 @@
 namespace {
 
 /// Raised with every change of the surface: src/native/native.ts refuses a binary that was built for another one.
-constexpr int kSurface = 1;
+constexpr int kSurface = 2;
 
 struct Function {
   const char* name;
@@ -24,6 +24,7 @@ constexpr Function kFunctions[] = {
     {"setPipeSize", ipcm::setPipeSize},
     {"spin", ipcm::spin},
     {"loopDescriptor", ipcm::loopDescriptor},
+    {"endWith", ipcm::endWith},
     {"close", ipcm::closeOwned},
     {"release", ipcm::release},
     {"bindDatagram", ipcm::bindDatagram},

@@ -22,13 +22,31 @@ export function sourceOf(call: string, value: object, file: string | undefined):
 }
 
 /** What the text stands for. */
-export function evaluate({ text, file }: InlineSource): unknown {
-  const options = {
-    filename: file ?? 'inline',
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  };
-  const make = compileFunction(`'use strict'; return (${text});`, [], options) as () => unknown;
-  return make();
+export async function evaluate({ text, file }: InlineSource): Promise<unknown> {
+  const options = { filename: file ?? 'inline' };
+  const code = `'use strict'; return (${text});`;
+  if (!/\bimport\b/.test(text)) return call(compileFunction(code, [], options));
+  const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+  await quietly(() => call(compileFunction("return import('node:vm')", [], { importModuleDynamically })));
+  return call(compileFunction(code, [], { ...options, importModuleDynamically }));
+}
+
+function call(compiled: unknown): unknown {
+  return (compiled as () => unknown)();
+}
+
+/** The first `import()` in such a text makes Node call that experimental, on stderr. The work is done; its warning is not told. */
+async function quietly(work: () => unknown): Promise<void> {
+  const emit = process.emitWarning.bind(process) as (...args: unknown[]) => void;
+  const before: unknown = Reflect.get(process, 'emitWarning');
+  Reflect.set(process, 'emitWarning', (...args: unknown[]) => {
+    if (!String(args[0]).includes('USE_MAIN_CONTEXT_DEFAULT_LOADER')) emit(...args);
+  });
+  try {
+    await work();
+  } finally {
+    Reflect.set(process, 'emitWarning', before);
+  }
 }
 
 /** What an error of an inline function means: names the variable that it has not, and the remedy. */

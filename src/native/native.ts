@@ -100,6 +100,12 @@ export interface Native {
   /** The event loop's own descriptor: readable when anything that the loop watches is ready. Only to `spin` on it. */
   loopDescriptor(): number;
 
+  /**
+   * Ends this process by SIGKILL so many milliseconds after the other end of a pipe or socket has gone, even if the event
+   * loop is blocked for ever: a thread of its own waits for it. Once in a process; throws EBUSY the second time.
+   */
+  endWith(fd: number, milliseconds: number): void;
+
   readonly Poller: new (fd: number) => Poller;
 }
 
@@ -107,7 +113,7 @@ export interface Native {
 export const datagramOverhead = 32;
 
 /** The interface above; as `kSurface` in native/module.cc. */
-const surface = 1;
+const surface = 2;
 
 /**
  * From src/native as well as from dist/native this is dist/native. The C library is not asked for, since Node has no cheap

@@ -22,16 +22,24 @@ function daemonize(): void {
   spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit', controlDescriptor] }).unref();
 }
 
+/** Twice what an orderly end may take, by its settings; that of a worker is bounded by its service. */
+function graceOf({ settings }: Assignment): number {
+  const [grace, drain] = [settings['grace'], settings['drainTimeout']].map((value) =>
+    typeof value === 'number' ? value : 5000,
+  );
+  return Math.min(2 * ((grace ?? 0) + (drain ?? 0)), 2 ** 30);
+}
+
 async function begin(assignment: Assignment): Promise<void> {
   const isDaemon = assignment.settings['daemon'] === true;
-  const starter = isDaemon ? undefined : new StarterWatch();
+  const starter = isDaemon ? undefined : new StarterWatch(graceOf(assignment));
   let isReady = false;
   try {
     const run = assignment.role === 'service' ? runService : runWorker;
     await run(assignment, starter?.signal, () => {
       isReady = true;
       writeFrame({ event: 'ready', pid: process.pid });
-      setImmediate(() => starter?.begin());
+      starter?.begin();
     });
     process.exit();
   } catch (error) {

@@ -26,7 +26,7 @@ export function referenceOf(call: string, what: CodeInput, caller: string | unde
 
 /** The service of a reference: its callbacks, or the class that has them. Throws `IPCM_SERVICE_FAILED`. */
 export async function loadService(code: CodeReference): Promise<ServiceDefinition | ServiceClass> {
-  if ('source' in code) return asDefinition(evaluate(code.source), 'the inline service');
+  if ('source' in code) return asDefinition(await evaluate(code.source), 'the inline service');
   const exports = await importModule(code.module);
   const found = pick(code, exports, isDefined);
   if (isDefined(found)) return found.body;
@@ -37,7 +37,7 @@ export async function loadService(code: CodeReference): Promise<ServiceDefinitio
 export async function loadFunction(code: CodeReference): Promise<(...args: never[]) => unknown> {
   const found =
     'source' in code
-      ? evaluate(code.source)
+      ? await evaluate(code.source)
       : pick(code, await importModule(code.module), (value) => typeof value === 'function');
   if (typeof found === 'function') return found as (...args: never[]) => unknown;
   throw failed(`${'source' in code ? 'the inline worker' : code.module} is no function`);

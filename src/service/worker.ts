@@ -50,7 +50,7 @@ export async function ipcmWorker<Params = unknown>(
       info: service.ipcmInfo,
       code,
       params: options.params,
-      settings: { service: service.name },
+      settings: { service: service.name, grace: 0, drainTimeout: 500 },
     });
     await launched.ready(options.startTimeout);
   } catch (error) {
