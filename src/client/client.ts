@@ -12,7 +12,7 @@ import { IpcError, isIpcError, quote, warn } from '../errors.ts';
 import { checkContent } from '../message/content.ts';
 import { Message } from '../message/message.ts';
 import type { LinkInfo, Links } from '../protocol/links.ts';
-import type { Connection, Outgoing, PeerEntry, Protocol, Reaped, Store } from '../protocol/protocol.ts';
+import type { Connection, PeerEntry, Protocol, Reaped, Store } from '../protocol/protocol.ts';
 import { count, type Stats } from '../protocol/stats.ts';
 import type { Serializer } from '../serializers/serializer.ts';
 import { fieldsOf, messageOf, type BroadcastArguments, type SendArguments } from './arguments.ts';
@@ -20,6 +20,7 @@ import type { WaitOptions } from './arrival.ts';
 import { leave, type LeaveOptions } from './leave.ts';
 import { clientsOn, registerClient, unregisterClient } from './local-clients.ts';
 import type { ResolvedClientOptions } from './options.ts';
+import type { Packet } from './packet.ts';
 import { findPeer, isPresent, peerNames, peersTimeout, waitForPeers } from './peers.ts';
 import { Reader, type IterateOptions } from './reader.ts';
 import { Sender } from './sender.ts';
@@ -146,6 +147,12 @@ export class Client extends EventEmitter<ClientEvents> {
    */
   sendMessage(...args: SendArguments): Promise<void> {
     try {
+      const [to, content] = args;
+      if (args.length === 2 && typeof to === 'string') {
+        this.#connected('sendMessage');
+        const sent = this.#sender.sendContent(to, content);
+        if (sent !== undefined) return sent;
+      }
       return this.#sender.send(this.buildMessage(...args));
     } catch (error) {
       return Promise.reject(error instanceof Error ? error : new Error(String(error)));
@@ -253,7 +260,8 @@ export class Client extends EventEmitter<ClientEvents> {
    */
   async onMessage(handler: (message: Message) => void | Promise<void>, options: IterateOptions = {}): Promise<void> {
     try {
-      for await (const message of this.messages(options)) await handler(message);
+      this.#connected('messages');
+      await this.#reader.each(handler, options);
     } catch (error) {
       if (options.signal?.aborted !== true || error !== options.signal.reason) throw error;
     }
@@ -293,7 +301,7 @@ export class Client extends EventEmitter<ClientEvents> {
   async requeueMessage(...messages: Message[]): Promise<void> {
     const connection = this.#connected('requeueMessage');
     const { inbox } = this.#reader;
-    const encode = (message: Message): Outgoing => this.#sender.encode('requeueMessage', message);
+    const encode = (message: Message): Packet => this.#sender.encode('requeueMessage', message);
     // What a loop has read ahead goes back behind them: from the buffer it would come first.
     if (this.#parts.options.ack) await connection.release(inbox.receipts([...messages, ...inbox.take()]));
     else await connection.requeue([...messages.map(encode), ...inbox.take().map(encode)]);

@@ -18,7 +18,9 @@ export interface InboxPort {
 export class Inbox {
   readonly #port: InboxPort;
   readonly #receipts = new Map<Message, unknown>();
-  readonly #buffer: Message[] = [];
+  /** Those not handed out begin at `#head`. */
+  #buffer: Message[] = [];
+  #head = 0;
   #reading: Promise<number> | undefined;
 
   constructor(port: InboxPort) {
@@ -27,7 +29,7 @@ export class Inbox {
 
   /** Messages read and not yet handed out. */
   get buffered(): number {
-    return this.#buffer.length;
+    return this.#buffer.length - this.#head;
   }
 
   /** Messages handed out and not yet acknowledged. */
@@ -36,14 +38,32 @@ export class Inbox {
   }
 
   /** Reads from the store, if nothing is buffered; what it reads leaves the buffer by `take` only, in order. */
-  async fill(limit: ReceiveLimit): Promise<void> {
+  fill(limit: ReceiveLimit): Awaitable<void> {
     // A batch of which nothing was a message is not the end: others may wait behind it.
-    while (this.#buffer.length === 0 && (await this.#read(limit)) > 0);
+    while (this.buffered === 0) {
+      const read = this.#read(limit);
+      if (read instanceof Promise) return read.then((came) => (came > 0 ? this.fill(limit) : undefined));
+      if (read === 0) return;
+    }
+  }
+
+  /** The first buffered message. */
+  shift(): Message | undefined {
+    const message = this.#buffer[this.#head];
+    if (message === undefined) return undefined;
+    if (++this.#head === this.#buffer.length) {
+      this.#buffer = [];
+      this.#head = 0;
+    }
+    return message;
   }
 
   /** The first buffered messages, all unless told otherwise. */
-  take(messages: number = this.#buffer.length): Message[] {
-    return this.#buffer.splice(0, messages);
+  take(messages: number = this.buffered): Message[] {
+    const taken = this.#buffer.slice(this.#head, this.#head + messages);
+    this.#buffer = this.#buffer.slice(this.#head + messages);
+    this.#head = 0;
+    return taken;
   }
 
   /** Takes the receipts of messages, of all that are left if none is named. */
@@ -88,7 +108,12 @@ export class Inbox {
 
   #message(item: Incoming): Message {
     const { serializer, limit } = this.#port;
-    if ('bytes' in item) return Message.fromWire(serializer.deserialize(item.bytes, limit));
+    if ('bytes' in item) {
+      return (
+        serializer.deserializeMessage?.(item.bytes, limit) ??
+        Message.fromWire(serializer.deserialize(item.bytes, limit))
+      );
+    }
     return new Message({ ...item.message, content: serializer.deserialize(item.content, limit) });
   }
 

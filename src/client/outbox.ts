@@ -7,11 +7,15 @@
  */
 import { IpcError } from '../errors.ts';
 import type { Awaitable, Delivery, Outgoing } from '../protocol/protocol.ts';
+import type { MessageWriter } from '../serializers/serializer.ts';
+import type { Packet } from './packet.ts';
 
 /** Bytes per call of the protocol: enough to fill a pipe, little enough to keep the event loop turning. */
 const batchBytes = 1 << 20;
 /** Messages per call of the protocol. */
-const batchMessages = 1024;
+const mostMessages = 1024;
+/** The same where the last call took few: to offer a thousand each time to who takes eleven costs more than the eleven. */
+const leastMessages = 32;
 
 /** What an outbox needs from its client. */
 export interface OutboxPort {
@@ -19,63 +23,73 @@ export interface OutboxPort {
   /** Messages of more bytes than this in one outbox are refused. */
   readonly limit: number;
   deliver(peer: string, batch: readonly Outgoing[]): Awaitable<Delivery>;
-  /** A message is with the store or the kernel. */
-  sent(peer: string): void;
+  /** So many messages are with the store or the kernel. */
+  sent(peer: string, messages: number): void;
   /** The outbox holds nothing any more. */
   idle(outbox: Outbox): void;
 }
 
-interface Waiting {
-  readonly outgoing: Outgoing;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
 const done = Promise.resolve();
+
+/** The functions of the promise made last: one function for all promises instead of one for each. */
+let resolveLast: () => void;
+let rejectLast: (error: unknown) => void;
+const keepFunctions = (resolve: () => void, reject: (error: unknown) => void): void => {
+  resolveLast = resolve;
+  rejectLast = reject;
+};
 
 /** The messages on their way to one peer. */
 export class Outbox {
   readonly peer: string;
+  /** Writes the messages to this peer, where the serializer has something for it. */
+  readonly writer: MessageWriter | undefined;
   /** Bytes of the messages that wait here. */
   bytes = 0;
   readonly #port: OutboxPort;
-  #queue: Waiting[] = [];
+  /** Those that wait begin at `#head`. */
+  #queue: Packet[] = [];
+  #head = 0;
+  #window = mostMessages;
   #state: 'idle' | 'tick' | 'busy' = 'idle';
   #closed: IpcError | undefined;
+  readonly #flushSoon = (): void => this.#flush();
 
-  constructor(peer: string, port: OutboxPort) {
+  constructor(peer: string, port: OutboxPort, writer?: MessageWriter) {
     this.peer = peer;
     this.#port = port;
+    this.writer = writer;
   }
 
   /** Number of messages that wait here. */
   get length(): number {
-    return this.#queue.length;
+    return this.#queue.length - this.#head;
   }
 
   /** Takes a message; resolves when the store or the kernel has it. */
-  send(outgoing: Outgoing): Promise<void> {
+  send(packet: Packet): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     if (this.#state === 'idle') {
       let delivery: Awaitable<Delivery>;
       try {
-        delivery = this.#port.deliver(this.peer, [outgoing]);
+        delivery = this.#port.deliver(this.peer, [packet]);
       } catch (error) {
         this.#port.idle(this);
         return Promise.reject(error instanceof Error ? error : new Error(String(error)));
       }
       if (!(delivery instanceof Promise) && delivery.taken === 1) {
-        this.#port.sent(this.peer);
+        packet.taken();
+        this.#port.sent(this.peer, 1);
         this.#state = 'tick';
-        queueMicrotask(() => this.#flush());
+        queueMicrotask(this.#flushSoon);
         return done;
       }
       this.#state = 'busy';
-      const promise = this.#enqueue(outgoing);
+      const promise = this.#enqueue(packet);
       this.#settle(delivery, 1);
       return promise;
     }
-    if (this.bytes + outgoing.bytes.length > this.#port.limit && this.#queue.length > 0) {
+    if (this.bytes + packet.size > this.#port.limit && this.length > 0) {
       return Promise.reject(
         new IpcError(
           'IPCM_OUTBOX_FULL',
@@ -85,7 +99,7 @@ export class Outbox {
         ),
       );
     }
-    return this.#enqueue(outgoing);
+    return this.#enqueue(packet);
   }
 
   /** Rejects everything that waits, and everything that comes. Returns how many messages it dropped. */
@@ -94,14 +108,18 @@ export class Outbox {
     return this.#rejectAll(error);
   }
 
-  #enqueue(outgoing: Outgoing): Promise<void> {
-    this.bytes += outgoing.bytes.length;
-    return new Promise((resolve, reject) => this.#queue.push({ outgoing, resolve, reject }));
+  #enqueue(packet: Packet): Promise<void> {
+    this.bytes += packet.size;
+    this.#queue.push(packet);
+    const promise = new Promise<void>(keepFunctions);
+    packet.resolve = resolveLast;
+    packet.reject = rejectLast;
+    return promise;
   }
 
   #flush(): void {
     for (;;) {
-      if (this.#queue.length === 0) {
+      if (this.length === 0) {
         this.#state = 'idle';
         this.#port.idle(this);
         return;
@@ -119,59 +137,80 @@ export class Outbox {
         this.#settle(delivery, batch.length);
         return;
       }
+      this.#window = mostMessages;
       this.#taken(delivery.taken);
     }
   }
 
   /** Deals with a delivery that is not simply complete, then goes on with the rest. */
   #settle(delivery: Awaitable<Delivery>, offered: number): void {
-    this.#outcome(delivery, offered).then(
-      () => this.#flush(),
-      (error: unknown) => {
-        this.#rejectAll(error);
-        this.#flush();
-      },
-    );
+    this.#outcome(delivery, offered).then(this.#flushSoon, (error: unknown) => {
+      this.#rejectAll(error);
+      this.#flush();
+    });
   }
 
   async #outcome(pending: Awaitable<Delivery>, offered: number): Promise<void> {
     const delivery = pending instanceof Promise ? await pending : pending;
+    this.#window = delivery.taken < offered ? Math.max(leastMessages, 2 * delivery.taken) : mostMessages;
     this.#taken(delivery.taken);
     if (delivery.error !== undefined && delivery.taken < offered) this.#drop(delivery.error);
     if (delivery.blocked !== undefined) await delivery.blocked;
   }
 
   #taken(count: number): void {
-    for (const { outgoing, resolve } of this.#queue.splice(0, count)) {
-      this.bytes -= outgoing.bytes.length;
-      this.#port.sent(this.peer);
-      resolve();
+    // Fewer than that may wait here by now, where the outbox was closed over a delivery.
+    const end = Math.min(this.#head + count, this.#queue.length);
+    const taken = end - this.#head;
+    if (taken === 0) return;
+    for (let index = this.#head; index < end; index++) {
+      const packet = this.#queue[index];
+      if (packet === undefined) continue;
+      this.bytes -= packet.size;
+      packet.taken();
+    }
+    this.#advance(end);
+    this.#port.sent(this.peer, taken);
+  }
+
+  /** Those before `head` have gone. They stay in the array until it is worth the moving. */
+  #advance(head: number): void {
+    if (head === this.#queue.length) {
+      this.#queue = [];
+      this.#head = 0;
+    } else if (head > mostMessages && head * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(head);
+      this.#head = 0;
+    } else {
+      this.#head = head;
     }
   }
 
   #drop(error: IpcError): void {
-    const head = this.#queue.shift();
-    if (head === undefined) return;
-    this.bytes -= head.outgoing.bytes.length;
-    head.reject(error);
+    const packet = this.#queue[this.#head];
+    if (packet === undefined) return;
+    this.bytes -= packet.size;
+    this.#advance(this.#head + 1);
+    packet.reject(error);
   }
 
   #rejectAll(error: unknown): number {
-    const dropped = this.#queue;
+    const dropped = this.#queue.slice(this.#head);
     this.#queue = [];
+    this.#head = 0;
     this.bytes = 0;
-    for (const { reject } of dropped) reject(error);
+    for (const packet of dropped) packet.reject(error);
     return dropped.length;
   }
 
-  #nextBatch(): Outgoing[] {
-    const batch: Outgoing[] = [];
+  #nextBatch(): readonly Packet[] {
+    const most = Math.min(this.length, this.#window);
     let bytes = 0;
-    for (const { outgoing } of this.#queue) {
-      if (batch.length > 0 && (batch.length >= batchMessages || bytes + outgoing.bytes.length > batchBytes)) break;
-      batch.push(outgoing);
-      bytes += outgoing.bytes.length;
+    let count = 0;
+    for (; count < most; count++) {
+      bytes += this.#queue[this.#head + count]?.size ?? 0;
+      if (count > 0 && bytes > batchBytes) break;
     }
-    return batch;
+    return this.#queue.slice(this.#head, this.#head + count);
   }
 }

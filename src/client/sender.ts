@@ -3,13 +3,16 @@ import { sending } from '../diagnostics/channels.ts';
 import { IpcError, quote } from '../errors.ts';
 import { checkContent } from '../message/content.ts';
 import type { Message } from '../message/message.ts';
-import type { Connection, Outgoing, Protocol } from '../protocol/protocol.ts';
+import { nextMicros } from '../message/stamp.ts';
+import type { Connection, Protocol } from '../protocol/protocol.ts';
 import { count, type Stats } from '../protocol/stats.ts';
-import type { Serializer } from '../serializers/serializer.ts';
+import type { MessageWriter, Serializer } from '../serializers/serializer.ts';
 import { waitFor } from './wait-for.ts';
 import type { WaitOptions } from './arrival.ts';
 import type { ResolvedClientOptions } from './options.ts';
 import { Outbox, type OutboxPort } from './outbox.ts';
+import { MadePacket, WrittenPacket, type Packet } from './packet.ts';
+import { largestInSlab, slabFor } from './slab.ts';
 
 /** What a sender is made of. */
 export interface SenderParts {
@@ -38,7 +41,7 @@ export class Sender {
       client: id,
       limit: options.outboxLimit,
       deliver: (to, batch) => connection.deliver(to, batch),
-      sent: (to) => count(stats.sent, to, 1),
+      sent: (to, messages) => count(stats.sent, to, messages),
       idle: (outbox) => {
         if (this.#outboxes.size > kept) this.#outboxes.delete(outbox.peer);
         for (const wake of this.#idle) wake();
@@ -60,12 +63,25 @@ export class Sender {
     return sending.tracePromise(() => this.#outbox(message.to).send(this.encode('sendMessage', message)), trace);
   }
 
+  /**
+   * The same of a message with nothing but content, where that can be written at once to where the protocol takes it from, and
+   * no message need be made; undefined where it cannot.
+   */
+  sendContent(to: string, content: unknown): Promise<void> | undefined {
+    if (sending.hasSubscribers) return undefined;
+    const outbox = this.#outbox(to);
+    const { writer } = outbox;
+    if (writer === undefined) return undefined;
+    checkContent(content);
+    return outbox.send(this.#write('sendMessage', to, content, writer));
+  }
+
   /** Takes the message unless its outbox is full; then undefined, and nothing was queued. */
   offer(message: Message): Promise<void> | undefined {
     const outbox = this.#outbox(message.to);
     const outgoing = this.encode('trySendMessage', message);
     const room = this.#parts.options.highWaterMark - outbox.bytes;
-    return outbox.bytes > 0 && outgoing.bytes.length > room ? undefined : outbox.send(outgoing);
+    return outbox.bytes > 0 && outgoing.size > room ? undefined : outbox.send(outgoing);
   }
 
   /** Resolves to true when all outboxes are empty, to false at the timeout. */
@@ -89,30 +105,64 @@ export class Sender {
   }
 
   /** The message in the form that the protocol takes. Throws `IPCM_INVALID_CONTENT`, `IPCM_MESSAGE_TOO_LARGE`. */
-  encode(call: string, message: Message): Outgoing {
+  encode(call: string, message: Message): Packet {
     checkContent(message.content);
-    const { id, protocol, serializer, options } = this.#parts;
-    const { unit, largestMessage } = protocol.capabilities;
-    const bytes = serializer.serialize(unit === 'message' ? message : message.content);
-    const limit = Math.min(largestMessage, options.maxMessageBytes);
-    if (bytes.length <= limit) return { message, bytes };
+    const { protocol, serializer } = this.#parts;
+    const bytes = serializer.serialize(protocol.capabilities.unit === 'message' ? message : message.content);
+    if (bytes.length > this.#limit) throw this.#tooLarge(call, message.to, bytes.length);
+    return new MadePacket(message, bytes);
+  }
+
+  /** Writes a message without making one. Throws the same. */
+  #write(call: string, to: string, content: unknown, writer: MessageWriter): Packet {
+    const { serializer, connection } = this.#parts;
+    const headroom = connection.headroom ?? 0;
+    const micros = nextMicros();
+    for (let room = writer.begin(content); ;) {
+      const slab = room + headroom <= largestInSlab ? slabFor(room + headroom) : undefined;
+      const buffer = slab?.buffer ?? Buffer.allocUnsafeSlow(room + headroom);
+      const at = (slab?.place(0) ?? 0) + headroom;
+      const end = writer.finish(micros, buffer, at);
+      if (end < 0) {
+        room = -end;
+        continue;
+      }
+      const size = end - at;
+      if (size > this.#limit) throw this.#tooLarge(call, to, size);
+      slab?.keep(end);
+      return new WrittenPacket(serializer, buffer, at, size, slab);
+    }
+  }
+
+  get #limit(): number {
+    const { protocol, options } = this.#parts;
+    return Math.min(protocol.capabilities.largestMessage, options.maxMessageBytes);
+  }
+
+  #tooLarge(call: string, to: string, size: number): IpcError {
+    const { id, protocol, options } = this.#parts;
     const remedy =
-      largestMessage < options.maxMessageBytes
+      protocol.capabilities.largestMessage < options.maxMessageBytes
         ? 'use ConnectionUnix, or send it in parts'
         : 'raise maxMessageBytes on both sides, or send it in parts';
-    throw new IpcError(
+    return new IpcError(
       'IPCM_MESSAGE_TOO_LARGE',
-      `${call} from "${id}" to ${quote(message.to)}: ${bytes.length} bytes, and ${protocol.name} takes ${limit} here; ${remedy}`,
-      { client: id, peer: message.to, protocol: protocol.name },
+      `${call} from "${id}" to ${quote(to)}: ${size} bytes, and ${protocol.name} takes ${this.#limit} here; ${remedy}`,
+      { client: id, peer: to, protocol: protocol.name },
     );
   }
 
   #outbox(peer: string): Outbox {
     let outbox = this.#outboxes.get(peer);
     if (outbox === undefined) {
-      outbox = new Outbox(peer, this.#port);
+      outbox = new Outbox(peer, this.#port, this.#writer(peer));
       this.#outboxes.set(peer, outbox);
     }
     return outbox;
+  }
+
+  #writer(peer: string): MessageWriter | undefined {
+    const { id, connection, serializer } = this.#parts;
+    return connection.headroom === undefined ? undefined : serializer.messageWriter?.(id, peer);
   }
 }

@@ -11,7 +11,7 @@ import { fillRandom } from './random.ts';
 /** Two digits for each byte: four for each word would save a tenth of an id, and cost each process 8 ms at its start. */
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 /** Four words of 16 random bits for each id. */
-const pool = new Uint16Array(4 * 256);
+const pool = new Uint16Array(4 * 1024);
 let offset = pool.length;
 let lastMillis = -1;
 let lastTime = '';
@@ -45,4 +45,43 @@ export function uuidAt(micros: number): string {
   const variant = digitsOf(((pool[at] ?? 0) & 0x3fff) | 0x8000);
   const time = timeOf(millis) + digitsOf(fraction).slice(1);
   return `${time}-${variant}-${random(at + 1)}${random(at + 2)}${random(at + 3)}`;
+}
+
+const digits = Buffer.from('0123456789abcdef', 'latin1');
+const dash = 0x2d;
+/** The 15 bytes that ids of one millisecond begin with, and which one that is. */
+const timeBytes = new Uint8Array(15);
+let timeBytesOf = -1;
+
+function word(value: number, into: Uint8Array, at: number): void {
+  into[at] = digits[value >> 12] ?? 0;
+  into[at + 1] = digits[(value >> 8) & 15] ?? 0;
+  into[at + 2] = digits[(value >> 4) & 15] ?? 0;
+  into[at + 3] = digits[value & 15] ?? 0;
+}
+
+/** Writes the 36 bytes of {@link uuidAt} into a buffer: a third of what it costs to make a string and to copy that. */
+export function writeUuidAt(micros: number, into: Uint8Array, at: number): void {
+  if (offset >= pool.length) {
+    randomFillSync(pool);
+    offset = 0;
+  }
+  const bits = offset;
+  offset += 4;
+  const millis = Math.floor(micros / 1000);
+  if (millis !== timeBytesOf) {
+    Buffer.from(timeBytes.buffer).write(timeOf(millis), 'latin1');
+    timeBytesOf = millis;
+  }
+  const fraction = Math.floor(((micros - millis * 1000) * 4096) / 1000);
+  for (let n = 0; n < 15; n++) into[at + n] = timeBytes[n] ?? 0;
+  into[at + 15] = digits[fraction >> 8] ?? 0;
+  into[at + 16] = digits[(fraction >> 4) & 15] ?? 0;
+  into[at + 17] = digits[fraction & 15] ?? 0;
+  into[at + 18] = dash;
+  word(((pool[bits] ?? 0) & 0x3fff) | 0x8000, into, at + 19);
+  into[at + 23] = dash;
+  word(pool[bits + 1] ?? 0, into, at + 24);
+  word(pool[bits + 2] ?? 0, into, at + 28);
+  word(pool[bits + 3] ?? 0, into, at + 32);
 }

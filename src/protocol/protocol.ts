@@ -193,6 +193,15 @@ export interface Outgoing {
   readonly message: Message;
   /** The serialized message, or only its serialized content where `unit` is `content`. */
   readonly bytes: Uint8Array;
+  /** Where the bytes lie, if they were written with {@link Connection.headroom} before them. */
+  readonly place?: Place | undefined;
+}
+
+/** Bytes in a buffer, `size` of them from `at` on. Those of the headroom, right before them, are free to be written over. */
+export interface Place {
+  readonly buffer: Buffer;
+  readonly at: number;
+  readonly size: number;
 }
 
 /** What came of a call of `deliver`. */
@@ -205,7 +214,7 @@ export interface Delivery {
   readonly error?: IpcError;
 }
 
-/** A message as it came in. */
+/** A message as it came in. Its bytes are good until the next call of its connection. */
 export type Incoming =
   | { readonly bytes: Uint8Array; readonly receipt?: unknown }
   | {
@@ -224,6 +233,12 @@ export interface ReceiveLimit {
 export interface Connection {
   /** Connections between pairs of clients, where the protocol has them. */
   readonly links?: Links;
+  /**
+   * Set by who wants messages to be written behind each other into memory that is used again, each with so many bytes free
+   * before it: then nothing of a message may be kept once `deliver` has said that it is taken. Other connections get a buffer
+   * for each message, which is theirs.
+   */
+  readonly headroom?: number;
   /**
    * Sends messages to one peer, in order, starting with the first. Returns when as many as possible are with the store or
    * the kernel. Throws only for what concerns the whole peer: `IPCM_PEER_UNKNOWN`, `IPCM_PEER_GONE`, `IPCM_STORE_MISSING`.

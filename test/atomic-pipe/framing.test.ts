@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { mostData } from '../../src/protocols/atomic-pipe/chunk.ts';
 import { ChunkReader } from '../../src/protocols/atomic-pipe/chunk-reader.ts';
-import { Packer } from '../../src/protocols/atomic-pipe/packer.ts';
+import { Packer, type Packable } from '../../src/protocols/atomic-pipe/packer.ts';
 import { Reassembly } from '../../src/protocols/atomic-pipe/reassembly.ts';
 import { framed } from '../fixtures/atomic-pipe-writer.ts';
 
@@ -37,14 +37,34 @@ function read(stream: Uint8Array, readSize = 65_536, limit = 1 << 20): { whole: 
 
 /** The writes of a packer. */
 function writes(messages: readonly Uint8Array[], pid: number, tid: number): Buffer[] {
+  return writesOf(
+    messages.map((bytes) => ({ bytes })),
+    pid,
+    tid,
+  );
+}
+
+function writesOf(packable: readonly Packable[], pid: number, tid: number): Buffer[] {
   const packer = new Packer(pid, tid);
-  const packable = messages.map((bytes) => ({ bytes }));
   const all: Buffer[] = [];
   for (let index = 0, at = 0; index < packable.length; index = packer.next, at = packer.at) {
     const length = packer.fill(packable, index, at);
-    all.push(Buffer.from(packer.buffer.subarray(0, length)));
+    all.push(Buffer.from(packer.source.subarray(packer.start, packer.start + length)));
   }
   return all;
+}
+
+/** The same messages behind each other in one buffer, with room for a header before each and gaps where told. */
+function placed(messages: readonly Uint8Array[], gaps: readonly number[]): Packable[] {
+  const room = messages.reduce((sum, { length }, n) => sum + 16 + length + (gaps[n] ?? 0), 0);
+  const buffer = Buffer.alloc(room, 0xee);
+  let end = 0;
+  return messages.map((bytes, n) => {
+    const place = { buffer, at: end + 16 + (gaps[n] ?? 0), size: bytes.length };
+    buffer.set(bytes, place.at);
+    end = place.at + place.size;
+    return { bytes: buffer.subarray(place.at, end), place };
+  });
 }
 
 const message = fc.oneof(
@@ -150,4 +170,14 @@ test('messages in the making are bounded in number and in sum', () => {
   const before = torn.length;
   for (let tid = 5000; tid < 5100; tid++) reassembly.add(8, tid, 1, Buffer.alloc(4080));
   assert.ok(torn.length > before);
+});
+
+test('messages that lie behind each other are written from where they are, as the same bytes', () => {
+  fc.assert(
+    fc.property(fc.array(message, { maxLength: 40 }), fc.array(fc.constantFrom(0, 0, 0, 5)), (messages, gaps) => {
+      const inPlace = writesOf(placed(messages, gaps), 4711, 42);
+      assert.deepEqual(Buffer.concat(inPlace), Buffer.concat(writes(messages, 4711, 42)));
+      for (const write of inPlace) assert.ok(write.length <= 4096);
+    }),
+  );
 });

@@ -46,7 +46,8 @@ test('the same bytes are written for the same message', () => {
     const packer = new Packer(origin.pid, origin.tid);
     const work = [{ bytes: Buffer.concat(data) }];
     for (let index = 0, at = 0; index < work.length; index = packer.next, at = packer.at) {
-      parts.push(Buffer.from(packer.buffer.subarray(0, packer.fill(work, index, at))));
+      const length = packer.fill(work, index, at);
+      parts.push(Buffer.from(packer.source.subarray(packer.start, packer.start + length)));
     }
     assert.deepEqual(Buffer.concat(parts), recording, files[n]);
   }

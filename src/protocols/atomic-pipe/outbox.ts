@@ -10,6 +10,7 @@ import type { Sink } from '../directory/descriptor-connection.ts';
 import { isMissing, look } from '../directory/files.ts';
 import type { Reachability } from '../directory/reachability.ts';
 import { Room } from '../directory/room.ts';
+import { headerSize } from './chunk.ts';
 import { Packer, type Packable } from './packer.ts';
 import { again, brokenPipe, openOutbox, type Opened, type Pipes } from './pipe.ts';
 import { nextTid } from './tid.ts';
@@ -26,12 +27,13 @@ interface Peer extends Opened {
   readonly room: Room;
   checkedAt: number;
   /** A message written in part, and how many of its bytes. */
-  head: Uint8Array | undefined;
+  head: Packable | undefined;
   at: number;
 }
 
 /** Writes messages into the FIFOs of peers. */
 export class Outbox implements Sink {
+  readonly headroom = headerSize;
   readonly #pipes: Pipes;
   readonly #reachability: Reachability;
   readonly #packer = new Packer(process.pid, nextTid());
@@ -51,9 +53,9 @@ export class Outbox implements Sink {
 
     let work: readonly Packable[] = batch;
     let first = 0;
-    if (peer.head !== undefined && peer.head !== batch[0]?.bytes) {
+    if (peer.head !== undefined && peer.head !== batch[0]) {
       // Whoever sent it has given up on it, but its receiver waits for the rest.
-      work = [{ bytes: peer.head }, ...batch];
+      work = [peer.head, ...batch];
       first = 1;
     }
     return this.#write(peer, work, first);
@@ -71,7 +73,7 @@ export class Outbox implements Sink {
     let isAnew = false;
     while (index < work.length) {
       const length = packer.fill(work, index, peer.at);
-      const result = this.#pipes.write(peer.fd, packer.buffer, 0, length);
+      const result = this.#pipes.write(peer.fd, packer.source, packer.start, length);
       if (result === length) {
         index = packer.next;
         peer.at = packer.at;
@@ -79,7 +81,7 @@ export class Outbox implements Sink {
       }
       const taken = Math.max(0, index - first);
       if (result === again) {
-        peer.head = peer.at > 0 ? work[index]?.bytes : undefined;
+        peer.head = peer.at > 0 ? work[index] : undefined;
         if (taken > 0) peer.room.reset();
         return { taken, blocked: peer.room.wait() };
       }

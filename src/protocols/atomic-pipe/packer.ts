@@ -1,30 +1,75 @@
-/** Fills writes with chunks: as many whole ones as 4096 bytes hold, of as many messages. */
+/**
+ * Fills writes with chunks: as many whole ones as 4096 bytes hold, of as many messages. Messages that lie behind each other
+ * with room for a header before each are written from where they are.
+ */
+import type { Outgoing } from '../../protocol/protocol.ts';
 import { headerSize, littleEndian, mostData, pipeBuf } from './chunk.ts';
 
 /** A message to be packed. */
-export interface Packable {
-  readonly bytes: Uint8Array;
-}
+export type Packable = Pick<Outgoing, 'bytes' | 'place'>;
 
 /** Packs for one connection, which its tid tells from all others of the process. */
 export class Packer {
-  /** What to write next. */
-  readonly buffer: Uint8Array = Buffer.allocUnsafeSlow(pipeBuf);
+  /** After `fill`: what to write, from `start` on. */
+  source: Uint8Array;
+  start = 0;
   /** After `fill`: the first message that is not packed whole. */
   next = 0;
   /** After `fill`: how many of that one's bytes are packed, in this write and those before it. */
   at = 0;
-  readonly #view = new DataView(this.buffer.buffer);
+  readonly #buffer: Buffer = Buffer.allocUnsafeSlow(pipeBuf);
+  readonly #ownView = new DataView(this.#buffer.buffer);
+  #view = this.#ownView;
+  /** What messages were packed in last without being copied, and a view of it. */
+  #slab: Uint8Array = this.#buffer;
+  #slabView = this.#ownView;
   readonly #pid: number;
   readonly #tid: number;
 
   constructor(pid: number, tid: number) {
+    this.source = this.#buffer;
     this.#pid = pid;
     this.#tid = tid;
   }
 
-  /** Fills the buffer from byte `at` of message number `index` on; returns the length. */
+  /** Finds what to write from byte `at` of message number `index` on; returns the length. */
   fill(messages: readonly Packable[], index: number, at: number): number {
+    const inPlace = at === 0 ? this.#inPlace(messages, index) : 0;
+    return inPlace > 0 ? inPlace : this.#copy(messages, index, at);
+  }
+
+  /** The same for messages that lie behind each other; 0 where a copy is shorter in the end. */
+  #inPlace(messages: readonly Packable[], index: number): number {
+    const first = messages[index]?.place;
+    if (first === undefined || first.size > mostData) return 0;
+    const { buffer } = first;
+    const start = first.at - headerSize;
+    this.#seeSlab(buffer);
+    this.#header(start, 0, first.size);
+    let end = first.at + first.size;
+    let next = index + 1;
+    for (; next < messages.length; next++) {
+      const place = messages[next]?.place;
+      const size = place?.size ?? messages[next]?.bytes.length ?? 0;
+      if (end - start + headerSize + size > pipeBuf) break;
+      if (place?.buffer !== buffer || place.at !== end + headerSize) return 0;
+      this.#header(end, 0, size);
+      end = place.at + size;
+    }
+    this.source = buffer;
+    this.start = start;
+    this.next = next;
+    this.at = 0;
+    return end - start;
+  }
+
+  #copy(messages: readonly Packable[], from: number, begin: number): number {
+    const buffer = this.#buffer;
+    this.#view = this.#ownView;
+    this.source = buffer;
+    this.start = 0;
+    let at = begin;
+    let index = from;
     let end = 0;
     for (; index < messages.length; index++, at = 0) {
       const bytes = messages[index]?.bytes;
@@ -34,19 +79,27 @@ export class Packer {
         // A part in the midst of a message fills a write of its own, as the reference's does.
         if (end > 0) break;
         this.#header(0, Math.ceil(left / mostData) - 1, mostData);
-        this.buffer.set(bytes.subarray(at, at + mostData), headerSize);
+        buffer.set(bytes.subarray(at, at + mostData), headerSize);
         this.next = index;
         this.at = at + mostData;
         return pipeBuf;
       }
       if (end + headerSize + left > pipeBuf) break;
       this.#header(end, 0, left);
-      this.buffer.set(at === 0 ? bytes : bytes.subarray(at), end + headerSize);
+      buffer.set(at === 0 ? bytes : bytes.subarray(at), end + headerSize);
       end += headerSize + left;
     }
     this.next = index;
     this.at = 0;
     return end;
+  }
+
+  #seeSlab(buffer: Uint8Array): void {
+    if (this.#slab !== buffer) {
+      this.#slab = buffer;
+      this.#slabView = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+    }
+    this.#view = this.#slabView;
   }
 
   #header(offset: number, part: number, size: number): void {

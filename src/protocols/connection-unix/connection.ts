@@ -24,6 +24,7 @@ import { UnixLinks } from './links.ts';
 import type { Listener } from './listener.ts';
 import { Loopback } from './loopback.ts';
 import type { Settings } from './settings.ts';
+import { headSize } from './pack.ts';
 import { Switchboard } from './switchboard.ts';
 import { turns } from './turns.ts';
 
@@ -38,6 +39,7 @@ const mostTries = 3;
 
 /** A connection over sockets to each peer. */
 export class UnixConnection implements Connection {
+  readonly headroom = headSize;
   readonly links: Links;
   readonly #member: Member;
   readonly #listener: Listener | undefined;

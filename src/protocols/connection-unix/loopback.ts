@@ -6,9 +6,9 @@ const most = 1024 * 1024;
 
 /** A queue in memory, bounded for what is sent and open for what is put back. */
 export class Loopback {
-  #sent: Outgoing[] = [];
+  #sent: Uint8Array[] = [];
   #bytes = 0;
-  #back: Outgoing[] = [];
+  #back: Uint8Array[] = [];
   #room: PromiseWithResolvers | undefined;
 
   /** True when there is something to take. */
@@ -19,13 +19,14 @@ export class Loopback {
   /** Takes messages to oneself as long as there is room. */
   deliver(batch: readonly Outgoing[]): Delivery {
     let taken = 0;
-    for (const outgoing of batch) {
-      if (this.#sent.length > 0 && this.#bytes + outgoing.bytes.length > most) {
+    for (const { bytes, place } of batch) {
+      if (this.#sent.length > 0 && this.#bytes + bytes.length > most) {
         this.#room ??= withResolvers();
         return { taken, blocked: this.#room.promise };
       }
-      this.#bytes += outgoing.bytes.length;
-      this.#sent.push(outgoing);
+      this.#bytes += bytes.length;
+      // What has a place there is written over once it is taken.
+      this.#sent.push(place === undefined ? bytes : Uint8Array.prototype.slice.call(bytes));
       taken++;
     }
     return { taken };
@@ -33,7 +34,7 @@ export class Loopback {
 
   /** Puts messages back: they come before all others, in the order in which they were put back. */
   requeue(messages: readonly Outgoing[]): void {
-    this.#back.push(...messages);
+    this.#back.push(...messages.map(({ bytes }) => bytes));
   }
 
   /** Moves messages into `into`, those put back first; returns their bytes, Infinity at the limit. */
@@ -41,7 +42,7 @@ export class Loopback {
     let used = 0;
     for (const queue of [this.#back, this.#sent]) {
       let taken = 0;
-      for (const { bytes } of queue) {
+      for (const bytes of queue) {
         if (into.length >= limit.messages || (into.length > 0 && used + bytes.length > limit.bytes)) break;
         used += bytes.length;
         if (queue === this.#sent) this.#bytes -= bytes.length;

@@ -7,6 +7,9 @@
  */
 import type { Outgoing } from '../../protocol/protocol.ts';
 
+/** Bytes of a frame's head, which tells its length. */
+export const headSize = 4;
+
 /** From this size on a copy costs more than another entry in the list of buffers of a write. */
 const large = 32 * 1024;
 
@@ -19,8 +22,13 @@ const largestKept = 2 * 1024 * 1024;
 export class Packer {
   #scratch = Buffer.allocUnsafeSlow(smallest);
 
-  /** The buffers of a batch, with `first` as a frame before it. Valid until the next call, unless given away. */
+  /**
+   * The buffers of a batch, with `first` as a frame before it. Valid until the next call, unless given away; what of the batch
+   * lies behind each other with room for the heads is written from where it is, and valid as long as that.
+   */
   pack(batch: readonly Outgoing[], first?: Uint8Array): Buffer[] {
+    const inPlace = first === undefined ? framesInPlace(batch) : undefined;
+    if (inPlace !== undefined) return [inPlace];
     let packed = first === undefined ? 0 : 4 + first.length;
     for (const { bytes } of batch) packed += bytes.length < large ? 4 + bytes.length : 4;
     if (packed > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(packed)));
@@ -60,4 +68,18 @@ function head(buffer: Buffer, at: number, length: number): number {
   buffer[at + 2] = length >>> 8;
   buffer[at + 3] = length;
   return at + 4;
+}
+
+/** The frames of messages that all lie behind each other. */
+function framesInPlace(batch: readonly Outgoing[]): Buffer | undefined {
+  const start = batch[0]?.place;
+  if (start === undefined) return undefined;
+  const { buffer } = start;
+  let end = start.at - headSize;
+  for (const { place } of batch) {
+    if (place === undefined || place.buffer !== buffer || place.at !== end + headSize) return undefined;
+    head(buffer, end, place.size);
+    end = place.at + place.size;
+  }
+  return buffer.subarray(start.at - headSize, end);
 }

@@ -31,6 +31,8 @@ export interface Source {
 
 /** Where messages go. */
 export interface Sink {
+  /** See `Connection`. */
+  readonly headroom: number;
   deliver(peer: string, batch: readonly Outgoing[]): Awaitable<Delivery>;
   close(): void;
 }
@@ -46,6 +48,7 @@ const belief = 50;
 
 /** A connection that reads a descriptor. */
 export class DescriptorConnection implements Connection {
+  readonly headroom: number;
   readonly #member: Member;
   readonly #source: Source;
   readonly #sink: Sink;
@@ -62,6 +65,7 @@ export class DescriptorConnection implements Connection {
     this.#member = member;
     this.#source = source;
     this.#sink = sink;
+    this.headroom = sink.headroom;
     this.#watch = new DescriptorWatch(source.fd, member.path, native);
     this.#spin = new Spin(native, spinOption(member.options.protocolOptions));
     this.#inode = look(member.path)?.ino;

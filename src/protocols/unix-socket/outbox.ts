@@ -41,6 +41,7 @@ interface Peer {
 
 /** Sends messages to the sockets of peers. */
 export class Outbox implements Sink {
+  readonly headroom = 0;
   readonly #native: Native;
   readonly #reachability: Reachability;
   readonly #peers = new Map<string, Peer>();

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Outbox, type OutboxPort } from '../../src/client/outbox.ts';
+import { WrittenPacket } from '../../src/client/packet.ts';
+import { slabFor } from '../../src/client/slab.ts';
+import { IpcError } from '../../src/errors.ts';
+import type { Delivery, Outgoing } from '../../src/protocol/protocol.ts';
+import { serializer } from '../../src/serializers/json.ts';
+
+const json = serializer.create({});
+
+/** A message in the current slab. */
+function packet(text: string): WrittenPacket {
+  const slab = slabFor(text.length);
+  const at = slab.place(text.length) ?? assert.fail('a slab without room');
+  slab.buffer.write(text, at, 'latin1');
+  slab.keep(at + text.length);
+  return new WrittenPacket(json, slab.buffer, at, text.length, slab);
+}
+
+const textOf = (outgoing: Outgoing): string => Buffer.from(outgoing.bytes).toString();
+
+/** An outbox whose protocol takes as many as it is told, and says what it was offered. */
+function outboxThatTakes(...counts: (number | IpcError)[]): { outbox: Outbox; offers: string[][]; sent: () => number } {
+  const offers: string[][] = [];
+  let total = 0;
+  const port: OutboxPort = {
+    client: 'me',
+    limit: Infinity,
+    deliver(_peer, batch): Delivery {
+      offers.push(batch.map(textOf));
+      const next = counts.shift() ?? batch.length;
+      if (typeof next !== 'number') return { taken: 0, error: next };
+      return next < batch.length ? { taken: next, blocked: Promise.resolve() } : { taken: batch.length };
+    },
+    sent: (_peer, messages) => (total += messages),
+    idle: () => undefined,
+  };
+  return { outbox: new Outbox('you', port), offers, sent: () => total };
+}
+
+// First, since a message that fails keeps the memory that it is in.
+test('memory is written over when all that is in it was taken, and not before', async () => {
+  const { outbox } = outboxThatTakes();
+  await outbox.send(packet('first'));
+  const second = packet('second');
+  assert.equal(second.at, 0);
+  const third = packet('third');
+  assert.equal(textOf(second), 'second');
+  await Promise.all([outbox.send(second), outbox.send(third)]);
+  assert.equal(packet('fourth').at, 0);
+});
+
+test('each message settles by itself: sent, failed, sent', async () => {
+  const reason = new IpcError('IPCM_PEER_GONE', 'gone');
+  const { outbox, offers, sent } = outboxThatTakes(1, 1, reason);
+  const results = await Promise.allSettled(['a', 'b', 'c', 'd'].map((text) => outbox.send(packet(text))));
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+  );
+  assert.deepEqual(offers, [['a'], ['b', 'c', 'd'], ['c', 'd'], ['d']]);
+  assert.equal(sent(), 3);
+  assert.equal(outbox.length, 0);
+  assert.equal(outbox.bytes, 0);
+});
+
+test('a protocol that takes few is offered few', async () => {
+  const { outbox, offers } = outboxThatTakes(1, ...Array.from({ length: 20 }, () => 11));
+  await Promise.all(Array.from({ length: 2000 }, (_, n) => outbox.send(packet(String(n)))));
+  assert.ok(offers.slice(2, 15).every((offer) => offer.length <= 32));
+  assert.equal(offers.at(-1)?.at(-1), '1999');
+});
+
+test('the memory of a message that was given up is not used again', async () => {
+  const { outbox } = outboxThatTakes(0);
+  const given = packet('kept');
+  const sending = outbox.send(given);
+  outbox.close(new IpcError('IPCM_UNDELIVERED', 'closed'));
+  await assert.rejects(sending, { code: 'IPCM_UNDELIVERED' });
+  for (let n = 0; n < 3000; n++) {
+    const { outbox: other } = outboxThatTakes();
+    await other.send(packet('x'.repeat(200)));
+  }
+  assert.equal(textOf(given), 'kept');
+});
