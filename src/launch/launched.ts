@@ -122,14 +122,28 @@ export class Launched {
     return this.running && this.#child.kill(signal);
   }
 
-  /** Asks it to end by SIGTERM, and by SIGKILL after `grace` milliseconds; a daemon is let go. Resolves when it has ended. */
-  async stop(grace: number): Promise<void> {
+  /**
+   * Asks it to end by SIGTERM, if it has not by itself after `patience` milliseconds, and by SIGKILL after another `grace`;
+   * a daemon is let go. Resolves when it has ended.
+   */
+  async stop(grace: number, patience = 0): Promise<void> {
     this.release();
-    if (this.#daemon || !this.kill('SIGTERM')) return;
+    if (this.#daemon || !this.running) return;
     this.#child.ref();
-    const timer = setTimeout(() => this.kill('SIGKILL'), grace);
+    if (patience > 0 && (await this.#endsIn(patience))) return;
+    this.kill('SIGTERM');
+    if (await this.#endsIn(grace)) return;
+    this.kill('SIGKILL');
     await this.ended;
+  }
+
+  /** True when it has ended in so many milliseconds. */
+  async #endsIn(milliseconds: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
+    await Promise.race([this.ended, over]);
     clearTimeout(timer);
+    return !this.running;
   }
 
   #listen(): void {

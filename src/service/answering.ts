@@ -27,6 +27,8 @@ export class OpenRequest<Params = unknown> implements RequestContext<Params> {
   #timer: NodeJS.Timeout | undefined;
   #reason: Error | undefined;
   #later = false;
+  /** Not for callers: an answer has been given, and may be on its way. */
+  isAnswered = false;
 
   /** Not for callers. */
   constructor(service: Service<Params>, message: Message, id: string, deadline: number | undefined) {
@@ -89,6 +91,8 @@ export interface AnsweringPort {
   readonly requestSchema: StandardSchema | undefined;
   readonly responseSchema: StandardSchema | undefined;
   handle(request: unknown, context: RequestContext): unknown;
+  /** There is room for another request; the answer to the last one may still be on its way. */
+  freed(): void;
   /** A request has been dealt with; with the error, if it went wrong. */
   done(error?: unknown): void;
 }
@@ -129,7 +133,7 @@ export class Answering {
 
   /** The one request of an id that is in hand. Throws `IPCM_INVALID_OPTION`. */
   find(call: string, id: string): OpenRequest {
-    for (const context of this.#open.values()) if (context.id === id) return context;
+    for (const context of this.#open.values()) if (context.id === id && !context.isAnswered) return context;
     throw new IpcError(
       'IPCM_INVALID_OPTION',
       `${call}: there is no open request ${quote(id)}: it has been answered already, or never came`,
@@ -137,15 +141,36 @@ export class Answering {
     );
   }
 
-  /** Answers. Resolves when the answer is with the store or the kernel; an answer to who has gone is dropped. */
+  /**
+   * Answers, once. Resolves when the answer is with the store or the kernel; one to who has gone is dropped. Rejects with
+   * what is wrong with the answer, and its caller gets that as an error: it must not wait for ever.
+   */
   async answer(context: OpenRequest, outcome: Outcome): Promise<void> {
-    if (!this.#open.delete(keyOf(context.from, context.id))) this.find('sendResponse', context.id);
-    context.done();
-    try {
-      await this.#port.client.sendMessage(context.from, responseContent(context.id, outcome));
-    } catch (error) {
-      if (!isGone(error)) throw error;
+    if (context.isAnswered) this.find('sendResponse', context.id);
+    context.isAnswered = true;
+    let checked = outcome;
+    let wrong: { readonly error: unknown } | undefined;
+    const { responseSchema } = this.#port;
+    if (responseSchema !== undefined && 'response' in outcome) {
+      try {
+        checked = { response: await validate(responseSchema, outcome.response, 'the answer') };
+      } catch (error) {
+        wrong = { error };
+        checked = this.outcomeOf(error);
+      }
     }
+    this.#open.delete(keyOf(context.from, context.id));
+    context.done();
+    this.#port.freed();
+    try {
+      await this.#send(context, checked);
+    } catch (error) {
+      // A BigInt, say.
+      if (!isIpcError(error, 'IPCM_INVALID_CONTENT') && !isIpcError(error, 'IPCM_MESSAGE_TOO_LARGE')) throw error;
+      wrong = { error };
+      await this.#send(context, this.outcomeOf(error));
+    }
+    if (wrong !== undefined) throw wrong.error;
   }
 
   /** Gives up on those that are still in hand; returns how many. */
@@ -183,44 +208,35 @@ export class Answering {
 
   #handled(context: OpenRequest, response: unknown): void {
     // Answered by sendResponse already, or going to be.
-    if (context.isLater || !this.#open.has(keyOf(context.from, context.id))) {
-      this.#port.done();
-      return;
-    }
-    const { responseSchema } = this.#port;
-    if (responseSchema !== undefined) {
-      validate(responseSchema, response, 'the answer').then(
-        (valid) => this.#send(context, { response: valid }),
-        (error: unknown) => this.#failed(context, error),
-      );
-      return;
-    }
-    this.#send(context, { response });
+    if (context.isLater || context.isAnswered) this.#port.done();
+    else this.#finish(context, { response });
   }
 
   #failed(context: OpenRequest, thrown: unknown): void {
     const error = explainInline(thrown);
-    if (this.#open.has(keyOf(context.from, context.id))) this.#send(context, this.outcomeOf(error), error);
-    else this.#port.done(error);
+    if (context.isAnswered) this.#port.done(error);
+    else this.#finish(context, this.outcomeOf(error), error);
   }
 
-  #send(context: OpenRequest, outcome: Outcome, failure?: unknown): void {
+  #finish(context: OpenRequest, outcome: Outcome, failure?: unknown): void {
     this.answer(context, outcome).then(
       () => this.#port.done(failure),
-      (error: unknown) => {
-        this.#port.done(error);
-        // What cannot be sent, a BigInt say, is the handler's mistake, and its caller must not wait for ever.
-        if (!isIpcError(error, 'IPCM_INVALID_CONTENT') && !isIpcError(error, 'IPCM_MESSAGE_TOO_LARGE')) return;
-        const content = responseContent(context.id, this.outcomeOf(error));
-        this.#port.client.sendMessage(context.from, content).catch((further: unknown) => this.#port.done(further));
-      },
+      (error: unknown) => this.#port.done(error),
     );
+  }
+
+  async #send(context: OpenRequest, outcome: Outcome): Promise<void> {
+    try {
+      await this.#port.client.sendMessage(context.from, responseContent(context.id, outcome));
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
   }
 }
 
 /** Ids are their senders' business: two may use the same. */
 function keyOf(from: string, id: string): string {
-  return `${id} ${from}`;
+  return `${id.length} ${id}${from}`;
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -8,6 +8,7 @@
 import { deadlineOf, type WaitOptions } from '../client/arrival.ts';
 import type { Client } from '../client/client.ts';
 import { IpcError } from '../errors.ts';
+import { deferred } from '../launch/deferred.ts';
 import type { Message } from '../message/message.ts';
 import { Requests } from './requests.ts';
 import { readContent } from './wire.ts';
@@ -29,7 +30,10 @@ export class OwnAnswers implements Answers {
   readonly client: Client;
   readonly requests: Requests;
   #kept: Message[] = [];
-  #pollers = 0;
+  /** Messages that were no answers, so far. */
+  #others = 0;
+  /** Who waits for something to come in. */
+  readonly #pollers = new Set<News>();
   #reading: Promise<void> | undefined;
   #stopReading: AbortController | undefined;
 
@@ -37,9 +41,10 @@ export class OwnAnswers implements Answers {
     this.client = client;
     this.requests = new Requests({
       client,
-      busy: (open) => this.#busy(open),
+      busy: () => this.#arrange(),
       catchUp: () => this.#catchUp(),
     });
+    this.requests.watch(() => this.#tell());
   }
 
   async messages(): Promise<Message[]> {
@@ -50,42 +55,49 @@ export class OwnAnswers implements Answers {
   }
 
   async poll(options: WaitOptions): Promise<boolean> {
-    const deadline = deadlineOf(options.timeout ?? 0);
-    const [kept, settled] = [this.#kept.length, this.requests.settled];
-    const changed = (): boolean => this.#kept.length !== kept || this.requests.settled !== settled;
-    this.#pollers++;
+    const [others, settled] = [this.#others, this.requests.settled];
+    const changed = (): boolean => this.#others !== others || this.requests.settled !== settled;
+    const news = new News(options);
+    await this.#catchUp();
+    if (changed()) return true;
+    this.#pollers.add(news);
+    this.#arrange();
     try {
-      await this.#catchUp();
-      while (!changed() && performance.now() < deadline) {
-        options.signal?.throwIfAborted();
-        await this.#read({ timeout: deadline - performance.now(), signal: options.signal });
-      }
+      await news.come();
       return changed();
     } finally {
-      this.#pollers--;
+      this.#pollers.delete(news);
+      this.#arrange();
     }
   }
 
   async close(error: IpcError): Promise<void> {
     this.requests.close(error);
-    this.#stopReading?.abort();
+    for (const news of this.#pollers) news.fail(error);
+    this.#pollers.clear();
+    this.#arrange();
     await this.#reading;
     // Answers that nobody waits for any more are nobody's loss.
     await this.client.disconnect(() => undefined);
   }
 
-  #busy(open: boolean): void {
-    if (open) this.#reading ??= this.#readWhileOpen();
-    else if (this.#pollers === 0) this.#stopReading?.abort();
+  get #wanted(): boolean {
+    return this.requests.open > 0 || this.#pollers.size > 0;
   }
 
-  async #readWhileOpen(): Promise<void> {
+  /** One reader for all who wait: of two, one would take what the other waits for. */
+  #arrange(): void {
+    if (this.#wanted) this.#reading ??= this.#readWhileWanted();
+    else this.#stopReading?.abort();
+  }
+
+  async #readWhileWanted(): Promise<void> {
     // The requests of one tick, and the one that made this necessary, are sent first.
     await Promise.resolve();
     try {
-      while (this.requests.open > 0) {
+      while (this.#wanted) {
         this.#stopReading ??= new AbortController();
-        await this.#read({ signal: this.#stopReading.signal });
+        this.#dispatch(await this.client.getMessages({ signal: this.#stopReading.signal }));
       }
     } catch (error) {
       if (this.#stopReading?.signal.aborted !== true) this.#failed(error);
@@ -93,18 +105,16 @@ export class OwnAnswers implements Answers {
       this.#stopReading = undefined;
       this.#reading = undefined;
       // Aborted because nothing was open, and something has come to be open since.
-      if (this.requests.open > 0 && !this.client.disconnected) this.#reading = this.#readWhileOpen();
+      if (this.#wanted && !this.client.disconnected) this.#reading = this.#readWhileWanted();
     }
   }
 
   /** The store is gone, or the client was disconnected behind our back: nothing will be answered. */
   #failed(cause: unknown): void {
     const error = new IpcError('IPCM_NOT_CONNECTED', 'the answers cannot be read any more', { cause });
+    for (const news of this.#pollers) news.fail(error);
+    this.#pollers.clear();
     this.requests.close(error);
-  }
-
-  async #read(options: WaitOptions): Promise<void> {
-    this.#dispatch(await this.client.getMessages(options));
   }
 
   async #catchUp(): Promise<void> {
@@ -118,10 +128,19 @@ export class OwnAnswers implements Answers {
   #dispatch(messages: readonly Message[]): void {
     for (const message of messages) {
       const meaning = readContent(message.content);
-      // A late answer is nobody's.
-      if (meaning?.kind === 'response') this.requests.answered(meaning.id, message.from, meaning.outcome);
-      else this.#kept.push(message);
+      if (meaning?.kind === 'response') {
+        // A late answer is nobody's.
+        this.requests.answered(meaning.id, message.from, meaning.outcome);
+        continue;
+      }
+      this.#kept.push(message);
+      this.#others++;
+      this.#tell();
     }
+  }
+
+  #tell(): void {
+    for (const news of this.#pollers) news.tell();
   }
 }
 
@@ -140,18 +159,56 @@ export class SharedAnswers implements Answers {
     return Promise.resolve([]);
   }
 
-  async poll({ timeout = 0, signal }: WaitOptions): Promise<boolean> {
+  async poll(options: WaitOptions): Promise<boolean> {
     const { settled } = this.requests;
-    let timer: NodeJS.Timeout | undefined;
-    const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(timeout, 2 ** 31 - 1))));
-    signal?.throwIfAborted();
-    await Promise.race([over, this.requests.next()]);
-    clearTimeout(timer);
-    return this.requests.settled !== settled;
+    const news = new News(options);
+    const unwatch = this.requests.watch(() => news.tell());
+    try {
+      await news.come();
+      return this.requests.settled !== settled;
+    } finally {
+      unwatch();
+    }
   }
 
   /** The service's other requests go on. */
   close(): Promise<void> {
     return Promise.resolve();
+  }
+}
+
+/** A wait for something to happen: until it is told, its deadline, or its signal. */
+class News {
+  readonly #deadline: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #over = deferred<void>();
+
+  constructor({ timeout = 0, signal }: WaitOptions) {
+    this.#deadline = deadlineOf(timeout);
+    this.#signal = signal;
+  }
+
+  tell(): void {
+    this.#over.resolve();
+  }
+
+  fail(error: unknown): void {
+    this.#over.reject(error);
+  }
+
+  async come(): Promise<void> {
+    const abort = (): void => this.fail(this.#signal?.reason);
+    this.#signal?.throwIfAborted();
+    this.#signal?.addEventListener('abort', abort, { once: true });
+    const left = this.#deadline - performance.now();
+    if (left <= 0) return;
+    // Node cuts a longer timer to one millisecond.
+    const timer = left < 2 ** 31 ? setTimeout(() => this.tell(), left) : undefined;
+    try {
+      await this.#over.promise;
+    } finally {
+      clearTimeout(timer);
+      this.#signal?.removeEventListener('abort', abort);
+    }
   }
 }

@@ -21,11 +21,11 @@ interface Worker {
 
 /** The processes of one service. */
 export class ServiceChildren {
-  readonly #grace: number;
+  readonly #grace: () => number;
   readonly #workers = new Set<Worker>();
   readonly #services = new Map<string, Launched>();
 
-  constructor(grace: number) {
+  constructor(grace: () => number) {
     this.#grace = grace;
   }
 
@@ -69,7 +69,7 @@ export class ServiceChildren {
 
   /** Ends all of them: SIGTERM, after the grace SIGKILL. Resolves when none runs any more. */
   async stop(): Promise<void> {
-    await Promise.all(this.#all().map((launched) => launched.stop(this.#grace)));
+    await Promise.all(this.#all().map((launched) => launched.stop(this.#grace())));
   }
 
   /** What the `exit` event can do: SIGKILL for workers; nested services see the end of their pipe. */

@@ -11,7 +11,7 @@ import { watchPids } from './watch-pids.ts';
 /** What the sources need of their service. */
 export interface EventSourcesPort {
   readonly client: Client;
-  readonly settings: ResolvedSettings;
+  settings(): ResolvedSettings;
   readonly handleSignals: boolean;
   isWorker(child: ChildProcess): boolean;
   /** Something happened; `callback`, by name or itself, is for it. Never rejects. */
@@ -44,9 +44,10 @@ export class EventSources {
 
   /** Starts what does not depend on callbacks. */
   start(): void {
-    const { settings, handleSignals } = this.#port;
-    if (handleSignals) for (const signal of endings) if (!this.#signals.has(signal)) this.setSignal(signal, undefined);
-    if (settings.watchPids.length > 0) this.#stops.push(watchPids(settings.watchPids, () => this.#port.end()));
+    const { watchPids: pids } = this.#port.settings();
+    if (this.#port.handleSignals)
+      for (const signal of endings) if (!this.#signals.has(signal)) this.setSignal(signal, undefined);
+    if (pids.length > 0) this.#stops.push(watchPids(pids, () => this.#port.end()));
   }
 
   /** Starts and stops sources as there are callbacks for them. */
@@ -99,7 +100,7 @@ export class EventSources {
   #arrangeInterval(wanted: boolean): void {
     if (wanted === (this.#interval !== undefined)) return;
     clearInterval(this.#interval);
-    this.#interval = wanted ? setInterval(() => this.#tick(), this.#port.settings.interval) : undefined;
+    this.#interval = wanted ? setInterval(() => this.#tick(), this.#port.settings().interval) : undefined;
   }
 
   #tick(): void {

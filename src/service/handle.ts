@@ -111,13 +111,17 @@ export class ServiceHandle<Request = unknown, Response = unknown> extends Servic
   async #end(timeout: number): Promise<void> {
     const launched = this.#launched;
     if (launched === undefined) return;
+    let patience = 0;
     try {
+      const wasThere = await this.ready();
       await this.terminate({ timeout });
+      // Who has left is about to end: a signal now would be what its exit status tells.
+      if (wasThere) patience = timeout;
     } catch (error) {
       // It does not end, or has gone already: the signals are for that.
       if (!isIpcError(error)) throw error;
     }
-    await launched.stop(Math.min(timeout, 1000));
+    await launched.stop(Math.min(timeout, 1000), patience);
   }
 }
 

@@ -39,6 +39,8 @@ export interface RequestsPort {
 }
 
 interface Pending extends WatchedRequest {
+  /** Its outcome is kept until somebody asks for it. */
+  keep: boolean;
   settle: (settled: Settled) => void;
   timer: NodeJS.Timeout | undefined;
   unlisten: (() => void) | undefined;
@@ -51,7 +53,7 @@ export class Requests {
   readonly #kept = new Map<string, { readonly peer: string; readonly settled: Settled }>();
   readonly #watch: PeerWatch;
   #settled = 0;
-  #next: (() => void)[] = [];
+  readonly #watchers = new Set<() => void>();
   #waiting: { readonly peer: string; readonly resolve: () => void }[] = [];
 
   constructor(port: RequestsPort) {
@@ -74,9 +76,12 @@ export class Requests {
     return this.#open.size;
   }
 
-  /** Resolves when the next request has an outcome. */
-  next(): Promise<void> {
-    return new Promise((resolve) => this.#next.push(resolve));
+  /** Calls `wake` whenever a request has had an outcome; returns how to stop. */
+  watch(wake: () => void): () => void {
+    this.#watchers.add(wake);
+    return () => {
+      this.#watchers.delete(wake);
+    };
   }
 
   /** Sends a request and resolves to the answer. */
@@ -99,7 +104,10 @@ export class Requests {
       else callback?.(undefined, settled.response);
     };
     const content: MakeContent = (id, deadline) => requestContent(id, request ?? null, deadline);
-    return this.#send('sendRequest', peer, content, options, callback === undefined ? keep : tell);
+    const id = this.#send('sendRequest', peer, content, options, callback === undefined ? keep : tell);
+    const pending = this.#open.get(id);
+    if (pending !== undefined) pending.keep = callback === undefined;
+    return id;
   }
 
   /** The outcome of a request, once; undefined while it is open. Throws `IPCM_INVALID_OPTION` for an unknown id. */
@@ -121,7 +129,14 @@ export class Requests {
     if (there !== undefined) return there;
     const pending = this.#open.get(id);
     return new Promise((resolve) => {
-      if (pending !== undefined) pending.settle = resolve;
+      if (pending === undefined) return;
+      // What is awaited is not kept; a callback, and others who await it, get it all the same.
+      const { settle, keep } = pending;
+      pending.keep = false;
+      pending.settle = (settled) => {
+        if (!keep) settle(settled);
+        resolve(settled);
+      };
     });
   }
 
@@ -180,6 +195,7 @@ export class Requests {
       id,
       peer,
       sent: bootTicks(),
+      keep: false,
       settle: (settled) => settle(settled, id),
       timer: undefined,
       unlisten: undefined,
@@ -217,7 +233,7 @@ export class Requests {
     }
     this.#settled++;
     pending.settle(settled);
-    for (const resolve of this.#next.splice(0)) resolve();
+    for (const wake of this.#watchers) wake();
     if (this.#waiting.length === 0 || this.#hasOpen(pending.peer)) return;
     for (const { peer, resolve } of this.#waiting) if (peer === pending.peer) resolve();
     this.#waiting = this.#waiting.filter(({ peer }) => peer !== pending.peer);

@@ -5,9 +5,12 @@
  * message, `end()`, a signal, `shouldEnd`, a watched process's death, or an error. Then, each step whatever became of the
  * one before: requests in hand are waited for, `onCleanup` runs, workers and nested services are ended, the client
  * disconnects. Everything is driven by events; an idle service waits for its inbox, and no more.
+ *
+ * What comes in is read by `Intake` and sorted there; this file is what happens with it.
  */
 import type { Client } from '../client/client.ts';
 import { IpcError } from '../errors.ts';
+import { deferred } from '../launch/deferred.ts';
 import { explainInline } from '../launch/source.ts';
 import type { Message } from '../message/message.ts';
 import { Answering } from './answering.ts';
@@ -19,14 +22,16 @@ import type {
   Service,
   ServiceCallbacks,
   ServiceDefinition,
+  ServiceSettings,
   SignalCallbacks,
 } from './definition.ts';
 import { EventSources, type CallbackFor } from './event-sources.ts';
 import type { ServiceCounts, ServiceInfo } from './info.ts';
+import { Intake, type Received } from './intake.ts';
 import { ServicePeer } from './peer.ts';
 import { Requests } from './requests.ts';
-import type { ResolvedSettings } from './settings.ts';
-import { readContent, responseContent, type Outcome, type ServiceContent } from './wire.ts';
+import { resolveSettings, type ResolvedSettings } from './settings.ts';
+import { responseContent, type Outcome } from './wire.ts';
 
 /** What a service is made of; put together by `ipcmServe`. */
 export interface ServiceParts<Params = unknown> {
@@ -34,7 +39,8 @@ export interface ServiceParts<Params = unknown> {
   readonly ipcmInfo: string;
   readonly params: Params;
   readonly client: Client;
-  readonly settings: ResolvedSettings;
+  /** Settings that win over those of the definition. */
+  readonly settings: ServiceSettings;
   /** Install handlers for SIGTERM, SIGINT and SIGHUP that end the service. */
   readonly handleSignals: boolean;
 }
@@ -49,16 +55,19 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   readonly startedAt: number = Date.now();
   readonly #begun = performance.now();
   readonly children: ServiceChildren;
-  readonly #settings: ResolvedSettings;
+  readonly #given: ServiceSettings;
   /** Answers to requests of this service. */
   readonly requests: Requests;
   readonly #sources: EventSources;
-  readonly #stopReading = new AbortController();
+  readonly #intake: Intake;
+  readonly #told = deferred<void>();
   readonly #inHand = new Set<Promise<void>>();
+  #settings: ResolvedSettings;
   #callbacks: Callbacks = new Callbacks({});
   #answering: Answering | undefined;
   #general: Promise<void> | undefined;
   #generals = 0;
+  /** Wakes the end, which waits for what is in hand. */
   #room: (() => void) | undefined;
   #state: 'starting' | 'running' | 'ending' | 'ended' = 'starting';
   #failure: { readonly error: unknown } | undefined;
@@ -70,16 +79,24 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     this.ipcmInfo = parts.ipcmInfo;
     this.params = parts.params;
     this.client = client;
-    this.#settings = settings;
-    this.children = new ServiceChildren(settings.grace);
-    // This service reads all the time; what has arrived is dealt with before others get their turn.
-    this.requests = new Requests({ client, busy: () => undefined, catchUp: async () => undefined });
+    this.#given = settings;
+    this.#settings = resolveSettings(settings);
+    this.children = new ServiceChildren(() => this.#settings.grace);
+    // While requests are open the service reads; what has arrived is dealt with before others get their turn.
+    this.requests = new Requests({ client, busy: () => this.#intake.changed(), catchUp: async () => undefined });
+    this.#intake = new Intake({
+      client,
+      requests: this.requests,
+      room: () => this.#settings.concurrency - this.#generals - (this.#answering?.open ?? 0),
+      take: (received) => this.#take(received),
+      takeAtOnce: (received) => this.#take(received),
+    });
     this.#sources = new EventSources({
       client,
-      settings,
+      settings: () => this.#settings,
       handleSignals: parts.handleSignals,
       isWorker: (child) => this.children.has(child),
-      happened: (activity, callback, ...args) => this.#happened(activity, callback, args),
+      happened: (activity, callback, ...args) => this.#track(this.#happened(activity, callback, args)),
       end: (reason) => this.end(reason),
     });
   }
@@ -130,13 +147,14 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   end(reason?: unknown): void {
     if (reason !== undefined) this.#failure ??= { error: reason };
     if (this.#state === 'running' || this.#state === 'starting') this.#state = 'ending';
-    this.#stopReading.abort();
-    this.#room?.();
+    this.#intake.end();
+    this.#told.resolve();
   }
 
   /** Gives it the definition, and gets ready. */
   async start(definition: ServiceDefinition): Promise<void> {
     const { handleRequest, requestSchema, responseSchema } = definition;
+    this.#settings = resolveSettings(definition, this.#given);
     this.#callbacks = new Callbacks(definition);
     if (handleRequest !== undefined) {
       this.#answering = new Answering({
@@ -146,6 +164,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
         requestSchema,
         responseSchema,
         handle: (request, context) => handleRequest.call(definition, request, context),
+        freed: () => this.#intake.changed(),
         done: (error) => this.#answered(error),
       });
     }
@@ -153,6 +172,11 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
       this.#sources.setSignal(signal as NodeJS.Signals, callback);
     }
     this.#sources.start();
+    this.#intake.run().then(
+      () => this.end(),
+      // The store is gone, or somebody has disconnected the client: there is no way to go on.
+      (error: unknown) => this.end(error),
+    );
     for (const callback of this.#callbacks.list('onStart')) await callback(...([this] as never[]));
     if (this.#state === 'starting') this.#state = 'running';
     this.#sources.arrange(this.#callbacks);
@@ -160,12 +184,8 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
 
   /** Runs until the end. Rejects with what ended it, if that was an error. */
   async run(): Promise<void> {
-    try {
-      await this.#read();
-    } catch (error) {
-      if (!this.#stopReading.signal.aborted) this.#failure ??= { error };
-    }
-    this.#state = 'ending';
+    if (this.#state === 'running') this.#intake.open();
+    await this.#told.promise;
     const errors: unknown[] = this.#failure === undefined ? [] : [this.#failure.error];
     for (const step of this.#lastSteps()) {
       try {
@@ -194,36 +214,19 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     yield () => this.children.stop();
     const error = new IpcError('IPCM_NOT_CONNECTED', `service "${this.name}" ended before the answer came`);
     this.requests.close(error);
+    this.#intake.close();
     // What still waits is told apart from what was dealt with by nobody but its senders, who see this service go.
     yield () => this.client.disconnect(() => undefined);
   }
 
-  async #read(): Promise<void> {
-    const { signal } = this.#stopReading;
-    const { concurrency } = this.#settings;
-    while (!signal.aborted) {
-      const inHand = this.#generals + (this.#answering?.open ?? 0);
-      if (inHand >= concurrency) {
-        await new Promise<void>((resolve) => (this.#room = resolve));
-        continue;
-      }
-      const messages = await this.client.getMessages({ signal, limit: concurrency - inHand });
-      for (const message of messages) this.#take(message);
-    }
-  }
-
-  #take(message: Message): void {
-    if (this.#callbacks.has('onAll')) this.#track(this.#call('onAll', { message } satisfies Activity, this));
-    if (message.isTerminate) {
-      this.end();
-      return;
-    }
-    const meaning = readContent(message.content);
-    if (meaning === undefined) this.#takeGeneral(message);
+  #take({ message, meaning }: Received): void {
+    if (this.#callbacks.has('onAll')) void this.#track(this.#call('onAll', { message } satisfies Activity, this));
+    if (message.isTerminate) this.end();
+    else if (meaning === undefined) this.#takeGeneral(message);
     else this.#takeMeant(message, meaning);
   }
 
-  #takeMeant(message: Message, meaning: ServiceContent): void {
+  #takeMeant(message: Message, meaning: NonNullable<Received['meaning']>): void {
     const { id } = meaning;
     switch (meaning.kind) {
       case 'request':
@@ -232,7 +235,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
         else this.#answering.take(message, id, meaning.request, meaning.deadline);
         return;
       case 'info':
-        this.#track(this.#tellAbout(message.from, id));
+        void this.#track(this.#tellAbout(message.from, id));
         return;
       case 'cancel':
         this.#answering?.cancel(message.from, id);
@@ -263,20 +266,20 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
       this.#afterwards();
     });
     this.#general = dealt;
-    this.#track(dealt);
+    void this.#track(dealt);
   }
 
   #stray(message: Message, id: string, outcome: Outcome): void {
     const { from } = message;
     if (!this.#callbacks.has('handleResponse')) {
-      this.#track(this.#call('onUnhandled', message, this));
+      void this.#track(this.#call('onUnhandled', message, this));
       return;
     }
     const stray =
       'response' in outcome
         ? { id, from, response: outcome.response, error: undefined }
         : { id, from, response: null, error: outcome.error };
-    this.#track(this.#call('handleResponse', stray, this));
+    void this.#track(this.#call('handleResponse', stray, this));
   }
 
   /** A request to a service that answers none: whoever sent it shall not wait. */
@@ -288,7 +291,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
       ipcm_error_code: 'IPCM_REQUEST_INVALID',
     };
     this.client.sendMessage(message.from, refusal).catch((error: unknown) => this.#failed(error, true));
-    this.#track(this.#call('onUnhandled', message, this));
+    void this.#track(this.#call('onUnhandled', message, this));
   }
 
   #answered(error: unknown): void {
@@ -299,7 +302,8 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   #afterwards(): void {
     this.#room?.();
     this.#room = undefined;
-    if (this.#callbacks.has('shouldEnd') && this.#state === 'running') this.#track(this.#askWhetherToEnd());
+    this.#intake.changed();
+    if (this.#callbacks.has('shouldEnd') && this.#state === 'running') void this.#track(this.#askWhetherToEnd());
   }
 
   async #askWhetherToEnd(): Promise<void> {
@@ -343,18 +347,19 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     const tell = async (): Promise<void> => {
       for (const callback of this.#callbacks.list('onError')) await callback(...([error, this] as never[]));
     };
-    this.#track(
+    void this.#track(
       tell().catch((further: unknown) => {
         process.emitWarning(further instanceof Error ? further : String(further));
       }),
     );
   }
 
-  #track(work: Promise<void>): void {
+  #track(work: Promise<void>): Promise<void> {
     // What can go wrong in it has been told by then.
     const tracked = work.catch((error: unknown) => this.#failed(error, this.#settings.interceptErrors));
     this.#inHand.add(tracked);
     void tracked.finally(() => this.#inHand.delete(tracked));
+    return tracked;
   }
 
   async #finishInHand(): Promise<void> {
@@ -382,7 +387,10 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     if (this.#answering === undefined) {
       throw new IpcError('IPCM_INVALID_OPTION', `${call}: service "${this.name}" has no handleRequest`);
     }
-    await this.#answering.answer(this.#answering.find(call, id), make(this.#answering));
-    this.#afterwards();
+    try {
+      await this.#answering.answer(this.#answering.find(call, id), make(this.#answering));
+    } finally {
+      this.#afterwards();
+    }
   }
 }

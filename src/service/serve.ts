@@ -4,7 +4,7 @@ import { formatInfo, parseInfo } from '../spawn/connection-info.ts';
 import type { Service, ServiceClass, ServiceDefinition, ServiceSettings } from './definition.ts';
 import { isDefined, type DefinedService } from './define.ts';
 import { ServiceRuntime } from './runtime.ts';
-import { resolveSettings, settingsOf } from './settings.ts';
+import { settingsOf } from './settings.ts';
 
 /** Options of {@link ipcmServe}; settings given here win over those of the definition. */
 export interface ServeOptions<Params = unknown> extends ServiceSettings {
@@ -56,7 +56,7 @@ export async function startService(
   let service: ServiceRuntime | undefined;
   try {
     const ipcmInfo = formatInfo(parseInfo('ipcmServe', info));
-    const settings = resolveSettings(typeof body === 'function' ? {} : body, settingsOf(options));
+    const settings = settingsOf(options);
     const handleSignals = options.handleSignals ?? false;
     service = new ServiceRuntime({ name, ipcmInfo, params: options.params, client, settings, handleSignals });
     made(service);

@@ -5,6 +5,7 @@ import { IpcError } from '../errors.ts';
 import { callerFile } from '../launch/caller-file.ts';
 import { Launched } from '../launch/launched.ts';
 import type { LaunchOptions } from '../launch/options.ts';
+import type { Protocol } from '../protocol/protocol.ts';
 import { formatInfo, parseInfo } from '../spawn/connection-info.ts';
 import type { Spawn } from '../spawn/spawn.ts';
 import { OwnAnswers, SharedAnswers } from './answers.ts';
@@ -86,6 +87,7 @@ async function startNested<Request, Response>(
   assign: (info: string) => void,
   options: LaunchOptions & { readonly wait?: boolean | undefined },
 ): Promise<ServiceHandle<Request, Response>> {
+  checkReach(name, parent.client);
   assign(parent.ipcmInfo);
   if (options.daemonize !== true) parent.children.addService(name, launched);
   if (options.wait !== false) await launched.ready(options.startTimeout);
@@ -104,11 +106,13 @@ async function startWithHandle<Request, Response>(
   try {
     const [protocol, serializer, route] = parseInfo('ipcmService', options.ipcmInfo ?? bus ?? '');
     const ipcmInfo = formatInfo([protocol, serializer, route]);
+    if (bus !== undefined) checkReach(name, bus);
     assign(ipcmInfo);
     const client = await connectHandle(handleName(name), bus, ipcmInfo, options.connect);
     const answers = new OwnAnswers(client);
     const handle = new ServiceHandle<Request, Response>({ name, answers, bus, ipcmInfo, launched });
     try {
+      checkReach(name, client);
       if (options.wait !== false) await launched.ready(options.startTimeout);
     } catch (error) {
       await client.disconnect(() => undefined);
@@ -120,6 +124,17 @@ async function startWithHandle<Request, Response>(
     await bus?.unspawn();
     throw error;
   }
+}
+
+/** A service has a process of its own, which some protocols do not reach. */
+function checkReach(name: string, { protocol }: { readonly protocol: Protocol }): void {
+  if (protocol.capabilities.crossProcess) return;
+  throw new IpcError(
+    'IPCM_NOT_SUPPORTED',
+    `ipcmService: service "${name}" would have a process of its own, and ${protocol.name} reaches only one; ` +
+      'run it in this process with ipcmServe, or use another protocol',
+    { protocol: protocol.name },
+  );
 }
 
 function connectHandle(name: string, bus: Spawn | undefined, info: string, options: ConnectOptions | undefined) {

@@ -16,6 +16,7 @@ import { peersTests } from './operations/peers.ts';
 import { receiveTests } from './operations/receive.ts';
 import { requeueTests } from './operations/requeue.ts';
 import { sendTests } from './operations/send.ts';
+import { serviceTests } from './operations/services.ts';
 import { shutdownTests } from './operations/shutdown.ts';
 import { spawnTests } from './operations/spawn.ts';
 import { statsAndSanityTests } from './operations/stats-and-sanity.ts';
@@ -46,6 +47,7 @@ export const areas = {
   names: namesTests,
   badInput: badInputTests,
   lifecycleStates: lifecycleTests,
+  services: serviceTests,
   capabilities: capabilityTests,
 } as const satisfies Readonly<Record<string, (suite: Suite) => void>>;
 

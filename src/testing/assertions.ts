@@ -73,3 +73,9 @@ export async function takeNumbered(client: Client, count: number): Promise<Recei
 export async function hasNothing(client: Client): Promise<void> {
   assert.deepEqual(await client.getMessages(), [], `${client.id} has nothing to read`);
 }
+
+/** The fields of a message whose content is an object. */
+export function fieldsOf(message: Message | undefined): Readonly<Record<string, unknown>> {
+  assert.ok(typeof message?.content === 'object', 'there is a message, and its content is an object');
+  return message.content as Readonly<Record<string, unknown>>;
+}

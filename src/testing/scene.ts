@@ -9,6 +9,9 @@ import type { Client } from '../client/client.ts';
 import { isIpcError } from '../errors.ts';
 import type { Capabilities, Protocol, Store } from '../protocol/protocol.ts';
 import { resolveSerializer } from '../serializers/resolve.ts';
+import type { ServiceHandle } from '../service/handle.ts';
+import { ipcmServe, type RunningService, type ServeOptions, type ServiceBody } from '../service/serve.ts';
+import { ipcmService, ipcmServiceHandle, type ServiceInput, type ServiceOptions } from '../service/start.ts';
 import type { Spawn } from '../spawn/spawn.ts';
 import { ChildClient, type ChildOptions } from './child-process.ts';
 import type { ConformanceFactory } from './factory.ts';
@@ -28,6 +31,8 @@ export class Scene {
   readonly #buses: Spawn[] = [];
   readonly #clients: Client[] = [];
   readonly #children: ChildClient[] = [];
+  readonly #handles: ServiceHandle[] = [];
+  readonly #services: RunningService[] = [];
 
   constructor(subject: Subject) {
     this.subject = subject;
@@ -115,6 +120,50 @@ export class Scene {
     });
   }
 
+  /** Options of `ipcmService` for a service on a store of this protocol that is made for it. */
+  async serviceOptions(): Promise<ServiceOptions> {
+    const { childProtocol, protocol } = this.subject.factory;
+    // The new process has nothing but the connection info to find the protocol by.
+    const spawn = { ...(await this.spawnOptions()), protocol: childProtocol ?? protocol };
+    return { spawn, connect: this.#connectOptions() };
+  }
+
+  /** A service in a process of its own; on a store of its own unless a bus is given. */
+  async service<Request, Response, Params>(
+    bus: Spawn | string | undefined,
+    name: string,
+    what: ServiceInput<Request, Response, Params>,
+    options: ServiceOptions<Params> = {},
+  ): Promise<ServiceHandle<Request, Response>> {
+    const { spawn, connect } = await this.serviceOptions();
+    const place = bus === undefined ? { spawn } : { ipcmInfo: String(bus) };
+    const handle = await ipcmService(name, what, { ...place, connect, ...options });
+    this.#handles.push(handle);
+    return handle;
+  }
+
+  /** A service in this process. */
+  async serve<Request, Response, Params>(
+    bus: Spawn,
+    name: string,
+    body: ServiceBody<Request, Response, Params>,
+    options: ServeOptions<Params> = {},
+  ): Promise<RunningService<Params>> {
+    const running = await ipcmServe(name, String(bus), body, { connect: this.#connectOptions(), ...options });
+    this.#services.push(running);
+    return running;
+  }
+
+  /** A way to a service that runs already. */
+  async handle<Request = unknown, Response = unknown>(
+    bus: Spawn | string,
+    name: string,
+  ): Promise<ServiceHandle<Request, Response>> {
+    const handle = await ipcmServiceHandle<Request, Response>(name, String(bus), this.#connectOptions());
+    this.#handles.push(handle);
+    return handle;
+  }
+
   /** True while there is a store at a route. */
   async exists({ route }: { readonly route: string }): Promise<boolean> {
     try {
@@ -138,7 +187,12 @@ export class Scene {
   /** Ends everything that the test has started. */
   async end(): Promise<void> {
     await Promise.all(this.#children.map((child) => child.destroy()));
-    for (const client of this.#clients) await leave(client);
+    for (const handle of this.#handles) await complaining(handle.stop());
+    for (const { service, ended } of this.#services) {
+      service.end();
+      await complaining(ended);
+    }
+    for (const client of this.#clients) if (!client.disconnected) await complaining(client.disconnect(() => undefined));
     for (const bus of this.#buses) {
       await bus.unspawn();
       if (await this.exists(bus)) throw new Error(`the store ${bus.route} is still there after unspawn`);
@@ -148,6 +202,8 @@ export class Scene {
   /** Ends the children of a test that failed, and tells what there is to look at. */
   async abandon(): Promise<string> {
     await Promise.all(this.#children.map((child) => child.destroy()));
+    await Promise.allSettled(this.#handles.map((handle) => handle.stop({ timeout: 1000 })));
+    for (const { service } of this.#services) service.end();
     for (const client of this.#clients) client.closeSync();
     const stderr = this.#children.map((child) => child.stderr).join('');
     const routes = this.#buses.map(({ route }) => route).join(', ');
@@ -172,11 +228,10 @@ export class Scene {
   }
 }
 
-/** Lets a client go; what it has to complain about was the test's to notice. */
-async function leave(client: Client): Promise<void> {
-  if (client.disconnected) return;
+/** Waits for an end; what the bus has to complain about was the test's to notice. */
+async function complaining(end: Promise<unknown>): Promise<void> {
   try {
-    await client.disconnect(() => undefined);
+    await end;
   } catch (error) {
     const known = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
     if (!known.every((each) => isIpcError(each))) throw error;

@@ -1,0 +1,21 @@
+/** Services and workers, in several files. */
+import assert from 'node:assert/strict';
+import { rejectsWith } from '../assertions.ts';
+import { helper } from '../services.ts';
+import { serviceErrorTests } from './services-errors.ts';
+import { serviceRequestTests } from './services-requests.ts';
+import type { Suite } from '../suite.ts';
+
+/** Tests of services. */
+export function serviceTests(suite: Suite): void {
+  serviceRequestTests(suite);
+  serviceErrorTests(suite);
+
+  if (suite.subject.capabilities.crossProcess) return;
+  suite.test('no crossProcess: a service in a process of its own is refused, and nothing is left', async (scene) => {
+    const bus = await scene.bus();
+    await rejectsWith(scene.service(bus, 'helper', helper), 'IPCM_NOT_SUPPORTED');
+    await rejectsWith(scene.service(undefined, 'helper', helper), 'IPCM_NOT_SUPPORTED');
+    assert.deepEqual(await (await scene.connect(bus, 'a')).peers(), []);
+  });
+}
