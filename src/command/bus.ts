@@ -15,6 +15,7 @@ import {
   type Protocol,
   type Store,
 } from '../index.ts';
+import { access } from './access.ts';
 import { reportError, usageError } from './exit.ts';
 import type { GlobalOptions } from './options.ts';
 import { say } from './output.ts';
@@ -54,7 +55,12 @@ export async function openStore(info: string): Promise<{ readonly protocol: Prot
   const [protocolName, serializerSpec, route] = parseInfo('ipcm', info);
   const protocol = await resolveProtocol(protocolName);
   const serializer = await resolveSerializer(serializerSpec);
-  const store = await protocol.open(route, { serializer, limits: { maxMessageBytes }, protocolOptions: {} });
+  const store = await protocol.open(route, {
+    serializer,
+    limits: { maxMessageBytes },
+    protocolOptions: {},
+    ...access(),
+  });
   return { protocol, store };
 }
 
@@ -71,11 +77,11 @@ export async function withStore<T>(info: string, work: (store: Store, protocol: 
 /** A client who will read: comes back under a name that somebody left, with what waits there, or takes a free one. */
 export async function enterToRead(name: string, info: string, options: ConnectOptions): Promise<Client> {
   try {
-    return await ipcmReconnect(name, info, options);
+    return await ipcmReconnect(name, info, { ...access(), ...options });
   } catch (error) {
     // Nobody left that name, or clients of this protocol cannot leave one.
     if (!isIpcError(error, 'IPCM_NO_SUCH_CLIENT') && !isIpcError(error, 'IPCM_NOT_SUPPORTED')) throw error;
-    return ipcmConnect(name, info, options);
+    return ipcmConnect(name, info, { ...access(), ...options });
   }
 }
 
@@ -101,11 +107,11 @@ export async function withSender<T>(
 
 async function enterToSend(name: string, info: string): Promise<{ client: Client; cameBack: boolean }> {
   try {
-    return { client: await ipcmConnect(name, info), cameBack: false };
+    return { client: await ipcmConnect(name, info, access()), cameBack: false };
   } catch (error) {
     if (!isIpcError(error, 'IPCM_NAME_TAKEN')) throw error;
     try {
-      return { client: await ipcmReconnect(name, info), cameBack: true };
+      return { client: await ipcmReconnect(name, info, access()), cameBack: true };
     } catch {
       // Not suspended but in use: the first error says so.
       throw error;

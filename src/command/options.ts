@@ -1,6 +1,7 @@
 /** The options that every command has, and the forms that several share. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { SerializerSpec } from '../index.ts';
+import { addAccess } from './access.ts';
 import { usageError } from './exit.ts';
 
 /** The options of the program, which every command takes before or after its name. */
@@ -20,6 +21,7 @@ export function addGlobalOptions(program: Command): void {
     .option('-s, --serializer <name>', 'serializer: JSON, JSON::Zstd, or ["JSON::Zstd","level",9]', serializerSpec)
     .option('--route <place>', 'where the store is, or where spawn shall make it')
     .option('--json', 'print lines of JSON, for programs; errors too');
+  addAccess(program);
 }
 
 function serializerSpec(text: string): SerializerSpec {

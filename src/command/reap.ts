@@ -65,7 +65,7 @@ async function findAll({ protocol: only, route }: ReapOptions): Promise<{ protoc
     const protocol = await resolveProtocol(name);
     if (protocol.findStale === undefined || (await protocol.unviable()) !== undefined) continue;
     for (const stale of await protocol.findStale()) {
-      if (route === undefined || resolve(route) === stale.route) all.push({ protocol, stale });
+      if (route === undefined || [route, resolve(route)].includes(stale.route)) all.push({ protocol, stale });
     }
   }
   return all;

@@ -1,6 +1,7 @@
 /** `ipcm spawn`: makes a bus and holds it. */
 import type { Command } from 'commander';
 import { ipcmSpawn, type Spawn } from '../index.ts';
+import { access } from './access.ts';
 import { reportError } from './exit.ts';
 import { seconds, type GlobalOptions } from './options.ts';
 import { print, say, stdoutGone } from './output.ts';
@@ -56,6 +57,7 @@ async function spawn(command: Command, options: SpawnCommandOptions): Promise<vo
     route: options.route,
     guard: options.keep !== true,
     signal: options.signal,
+    ...access(),
     debug: options.verbose === true ? say : false,
   });
   const printed = await print(`${bus.info}\n`);
@@ -64,14 +66,10 @@ async function spawn(command: Command, options: SpawnCommandOptions): Promise<vo
     return;
   }
   if (printed) await endOfWork(interruption.signal, options.stdin && !process.stdin.isTTY);
-  await endBus(bus, options);
+  await end(bus, options);
 }
 
-/** Shuts a bus down, and tells of what had died. */
-export async function endBus(
-  bus: Spawn,
-  options: { readonly timeout?: number | undefined; readonly json?: boolean | undefined },
-): Promise<void> {
+async function end(bus: Spawn, options: SpawnCommandOptions): Promise<void> {
   const { reaped, clientErrors } = await bus.shutdown({ timeout: options.timeout });
   for (const { name, pid, lost } of reaped)
     say(`"${name}" (pid ${pid ?? 'unknown'}) had died, ${lost} messages unread`);

@@ -13,12 +13,13 @@ const builtin: readonly (readonly [string, () => Promise<{ readonly protocol: Pr
   ['UnixSocket', () => import('./unix-socket/index.ts')],
   ['ConnectionUnix', () => import('./connection-unix/index.ts')],
   ['SQLite', () => import('./sqlite/index.ts')],
+  ['PostgreSQL', () => import('./postgresql/index.ts')],
   ['MessageFiles', () => import('./message-files/index.ts')],
   ['LocalMemory', () => import('./local-memory/index.ts')],
 ];
 
 /** Protocols that the bus defines and this version does not carry yet. */
-const planned = ['PostgreSQL', 'MariaDB', 'MySQL'];
+const planned = ['MariaDB', 'MySQL'];
 
 /** Names of the built-in protocols. */
 export const protocolNames: readonly string[] = builtin.map(([name]) => name);

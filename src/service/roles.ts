@@ -7,26 +7,8 @@ import type { ServeOptions } from './serve.ts';
 import { startService } from './serve.ts';
 import type { WorkerContext } from './worker-context.ts';
 
-/** Does what a process was started for, to its end. `starter` aborts when whoever started it has gone. */
-export async function runRole(
-  assignment: Assignment,
-  starter: AbortSignal | undefined,
-  ready: () => void,
-): Promise<void> {
-  switch (assignment.role) {
-    case 'service':
-      return runService(assignment, starter, ready);
-    case 'worker':
-      return runWorker(assignment, starter, ready);
-    default: {
-      const { runKeeper } = await import('./keeper.ts');
-      return runKeeper(assignment, ready);
-    }
-  }
-}
-
 /** Runs a service to its end. */
-async function runService(
+export async function runService(
   { name, info, code, params, settings }: Assignment,
   starter: AbortSignal | undefined,
   ready: () => void,
@@ -45,7 +27,7 @@ async function runService(
 }
 
 /** Runs a worker to its end. */
-async function runWorker(
+export async function runWorker(
   { name, info, code, params, settings }: Assignment,
   starter: AbortSignal | undefined,
   ready: () => void,

@@ -30,7 +30,14 @@ const hasCode = (code: string, text: RegExp) => (error: unknown) => {
 
 test('nothing is set at first, and the list has the protocols between processes, in order', () => {
   assert.equal(ipcmDefaultProtocol(), undefined);
-  assert.deepEqual(ipcmDefaultProtocolList(), ['AtomicPipe', 'UnixSocket', 'ConnectionUnix', 'SQLite', 'MessageFiles']);
+  assert.deepEqual(ipcmDefaultProtocolList(), [
+    'AtomicPipe',
+    'UnixSocket',
+    'ConnectionUnix',
+    'SQLite',
+    'PostgreSQL',
+    'MessageFiles',
+  ]);
   assert.ok(!ipcmDefaultProtocolList().includes('LocalMemory'), 'what other processes cannot reach is never picked');
 });
 

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { ipcmDefaultProtocol, ipcmSpawn, resolveProtocol, type Client, type Spawn } from '../../index.ts';
+import { access as credentials } from '../access.ts';
 import { CommandError, exitCodes, usageError } from '../exit.ts';
 import { wholeNumber, type GlobalOptions } from '../options.ts';
 import { print, printJson, styled } from '../output.ts';
@@ -57,7 +58,8 @@ async function demo(file: string, options: DemoOptions): Promise<number> {
   await checkProtocol(options.protocol);
   const started = performance.now();
   const { signal: interrupted } = onInterrupt('counting what has been read');
-  const bus = await ipcmSpawn({ protocol: options.protocol, serializer: options.serializer, route: options.route });
+  const { protocol, serializer, route } = options;
+  const bus = await ipcmSpawn({ protocol, serializer, route, ...credentials() });
   const family = new Family();
   let client: Client | undefined;
   let totals: Totals;

@@ -2,6 +2,7 @@
 import { Socket } from 'node:net';
 import type { Command } from 'commander';
 import { ipcmConnect, type Client } from '../../index.ts';
+import { access } from '../access.ts';
 import { infoOf } from '../bus.ts';
 import { usageError } from '../exit.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -33,7 +34,7 @@ export function addDemoRole(program: Command): void {
 
 async function runRole(name: string, options: RoleOptions): Promise<void> {
   followParent();
-  const client = await ipcmConnect(name, await infoOf(options, undefined));
+  const client = await ipcmConnect(name, await infoOf(options, undefined), access());
   await work(client, { ...options, counters: Number(options.counters), top: Number(options.top) });
   await client.disconnect();
 }

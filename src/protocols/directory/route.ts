@@ -143,14 +143,19 @@ const roomy = 512 * 1024 * 1024;
 export function temporaryRoot(): string {
   const wished = process.env['TMPDIR'];
   if (wished !== undefined && wished !== '') return resolve(wished);
+  return isRoomy('/dev/shm') ? '/dev/shm' : tmpdir();
+}
+
+/** True for a directory that can be written to and has plenty of free space. */
+export function isRoomy(path: string): boolean {
   try {
-    accessSync('/dev/shm', constants.W_OK | constants.X_OK);
-    const { bavail, bsize } = statfsSync('/dev/shm');
-    if (bavail * bsize >= roomy) return '/dev/shm';
+    accessSync(path, constants.W_OK | constants.X_OK);
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize >= roomy;
   } catch {
     // Not Linux, or a container without it: the usual place does.
+    return false;
   }
-  return tmpdir();
 }
 
 /** All places where temporary stores may lie. */

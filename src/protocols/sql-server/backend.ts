@@ -2,12 +2,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Stream } from 'node:stream';
 import { IpcError, quote } from '../../errors.ts';
 import { isAlive, signalReaches } from '../../liveness/alive.ts';
 import { ownIdentity, type ProcessIdentity } from '../../liveness/identity.ts';
 import type { Outgoing } from '../../protocol/protocol.ts';
-import { writeOwner } from '../directory/owner.ts';
 import type { Backend } from '../sql/contract.ts';
 import type { Value } from '../sql/query.ts';
 import type { PeerRow } from '../sql/rows.ts';
@@ -16,8 +14,8 @@ import { isOfThisHost, type Channels, type Database, type Target } from './datab
 import { isLocalSource } from './data-source.ts';
 import { judge, type Place } from './failure.ts';
 import type { Line } from './line.ts';
-import { releaseLine } from './lines.ts';
-import { pipesOf, stopPrivate, stopPrivateSync } from './private/server.ts';
+import { acquireLine, releaseLine } from './lines.ts';
+import { stopPrivate, stopPrivateSync } from './private/server.ts';
 import { ServerSession, type Patience } from './session.ts';
 import { Leases } from './tenure.ts';
 import { Notifications } from './wakeup.ts';
@@ -69,16 +67,6 @@ export class ServerBackend implements Backend {
 
   get database(): Database {
     return this.#parts.database;
-  }
-
-  own(owner: ProcessIdentity, guard: boolean): void {
-    const { folder } = this.#parts;
-    if (folder !== undefined) writeOwner({ route: folder, protocol: this.protocol }, owner, guard);
-  }
-
-  holds(): readonly Stream[] {
-    const { folder } = this.#parts;
-    return folder === undefined ? [] : pipesOf(folder);
   }
 
   /** Once there are tables: asks for the channels of their hints, and removes what others left. */
@@ -158,8 +146,17 @@ export class ServerBackend implements Backend {
       await stopPrivate(folder, database.recipe);
       return;
     }
-    if (this.#closed) return;
-    await this.session.write('remove the store', () => database.schema.drop());
+    const drop = (session: ServerSession): Promise<void> =>
+      session.write('remove the store', () => database.schema.drop());
+    if (!this.#closed) return drop(this.session);
+    // A store can be removed after it was closed.
+    const { target, place, patience } = this.#parts;
+    const line = acquireLine(database, target);
+    try {
+      await drop(new ServerSession({ line, place, patience, isThere: () => true }));
+    } finally {
+      if (releaseLine(target)) await line.close(() => Promise.resolve());
+    }
   }
 
   removeSync(): void {

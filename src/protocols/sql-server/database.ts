@@ -56,7 +56,7 @@ export interface Target {
   /** What tells it from others, the password hashed into it. */
   readonly key: string;
   /** The password, if there is one. */
-  pass(): string | undefined;
+  readonly pass: () => string | undefined;
   /** The driver's own settings, of a handle that the caller gave. */
   readonly settings: unknown;
 }

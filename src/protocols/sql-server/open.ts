@@ -1,6 +1,7 @@
 /** Making and opening stores on a server. */
 import { existsSync } from 'node:fs';
 import { IpcError, isIpcError } from '../../errors.ts';
+import { isAlive } from '../../liveness/alive.ts';
 import type { CreateOptions, StoreOptions } from '../../protocol/protocol.ts';
 import { SqlStore } from '../sql/store.ts';
 import { ServerBackend } from './backend.ts';
@@ -78,8 +79,7 @@ async function connect(
     try {
       await backend.session.open();
     } catch (error) {
-      // Ended while we looked.
-      if (folder === undefined || existsSync(folder)) throw error;
+      if (!isPrivate || folder === undefined || serverLives(folder)) throw error;
       const text = `there is no store at ${place.route}: its private server has ended`;
       throw new IpcError('IPCM_STORE_MISSING', text, { ...place, cause: isIpcError(error) ? error.cause : error });
     }
@@ -107,6 +107,12 @@ function targetFor(
   if (own === wished) return target;
   const text = `${database.name}: the handle in protocolOptions.database leads to ${own}, and the route is ${wished}; leave the route out`;
   throw new IpcError('IPCM_INVALID_OPTION', text, { protocol: database.name });
+}
+
+/** False when the server of a folder has ended, or the folder is gone. */
+function serverLives(folder: string): boolean {
+  const server = readServer(folder);
+  return server !== undefined && isAlive(server.identity);
 }
 
 async function closing<T>(backend: ServerBackend, action: () => Promise<T>): Promise<T> {

@@ -66,12 +66,16 @@ export class ServerSession implements Session {
       await this.#makeRow(link);
       const { begin, commit } = line.database.transaction;
       const mark = line.nextMark();
-      const head = Promise.all([link.run(plain(begin)), link.run(bind(line.database.own.mark, mark, line.id))]);
+      const head = Promise.all([
+        link.run(plain(begin)),
+        // Before there are tables nothing can be marked; and making them twice is the same as once.
+        this.#hasRow ? link.run(bind(line.database.own.mark, mark, line.id)) : undefined,
+      ]);
       head.catch(ignore);
       try {
         const outcome = await this.#drive(link, work);
         await head;
-        unsure(mark, () => outcome);
+        if (this.#hasRow) unsure(mark, () => outcome);
         await link.run(plain(commit));
         return outcome;
       } catch (error) {
@@ -213,7 +217,6 @@ export class ServerSession implements Session {
       await link.run(bind(line.database.own.openLine, line.id));
       this.#hasRow = true;
     } catch (error) {
-      // Before there are tables nothing can be marked; and making them twice is the same as once.
       if (judge(line.database, error) !== 'missing') throw error;
     }
   }

@@ -1,7 +1,6 @@
 /**
  * What a database has to bring so that the shared SQL client (the other files of this folder) can be a bus on it.
  */
-import type { Stream } from 'node:stream';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
 import type { Awaitable, Outgoing } from '../../protocol/protocol.ts';
 import type { Query, Result, Value, Work } from './query.ts';
@@ -70,7 +69,7 @@ export interface Backend {
   readonly wakeup: Wakeup;
   readonly statements: Statements;
   /** Throws `IPCM_INVALID_NAME` for a name that this database cannot hold. */
-  checkName(name: string): Awaitable<void>;
+  checkName(name: string): void;
   /** An id as it is bound: all the values that stand for it in a row. */
   idValues(id: string): readonly Value[];
   /** Whether a process that is recorded in the store still lives. `silent`: its lease is over, or it has none. */
@@ -86,10 +85,6 @@ export interface Backend {
    * the peer is not the one that was seen. Throws {@link DuplicateId}.
    */
   send?(peer: PeerRow, batch: readonly Outgoing[]): Awaitable<number>;
-  /** See `Store.own`. */
-  own?(owner: ProcessIdentity, guard: boolean): Awaitable<void>;
-  /** See `Store.holds`. */
-  holds?(): readonly Stream[];
   /** Removes the store. Removing one that is gone is fine. */
   remove(): Awaitable<void>;
   /** The same as far as synchronous code can. Never throws. */

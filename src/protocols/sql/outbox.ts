@@ -102,6 +102,7 @@ export class Outbox {
   /** Looks who holds the name. Throws `IPCM_PEER_UNKNOWN`, `IPCM_PEER_GONE`, `IPCM_STORE_MISSING`. */
   #look(name: string): Awaitable<Known> {
     const { session, statements } = this.#backend;
+    this.#backend.checkName(name);
     this.#known.delete(name);
     const query = { statement: statements.peer, values: [name] };
     return andThen(session.checkPresent(), () =>

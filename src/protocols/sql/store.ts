@@ -1,6 +1,4 @@
 /** A store in a database, seen from outside. */
-import type { Stream } from 'node:stream';
-import type { ProcessIdentity } from '../../liveness/identity.ts';
 import type {
   Awaitable,
   Connection,
@@ -20,6 +18,16 @@ import { reapAll } from './reap.ts';
 import { entryOf, livenessCache, numberOf, peerRow, processColumn, textOf } from './rows.ts';
 import { allStats } from './stats.ts';
 import { take } from './take.ts';
+
+/** False for a name that nobody can have in this database. */
+function isPossible(backend: Backend, name: string): boolean {
+  try {
+    backend.checkName(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** An open store of one of the SQL protocols. */
 export class SqlStore implements Store {
@@ -46,6 +54,7 @@ export class SqlStore implements Store {
   }
 
   peer(name: string): Awaitable<PeerEntry | undefined> {
+    if (!isPossible(this.#backend, name)) return undefined;
     return andThen(this.#ask('look for a peer', this.#backend.statements.peer, name), ({ rows: [row] }) => {
       const peer = row === undefined ? undefined : peerRow(row);
       return peer === undefined
@@ -100,7 +109,7 @@ export class SqlStore implements Store {
     const backend = this.#backend;
     const { name, report } = given;
     const request = { ...given, identity: backend.identify?.(given.identity) ?? given.identity };
-    await backend.checkName(name);
+    backend.checkName(name);
     await backend.session.checkPresent();
     const { reaped } = await backend.session.write('connect', () => take(backend, request));
     if (reaped !== undefined) report.reaped(reaped);
@@ -114,14 +123,6 @@ export class SqlStore implements Store {
     }
     backend.wakeup.ringPeers();
     return connection;
-  }
-
-  own(owner: ProcessIdentity, guard: boolean): Awaitable<void> {
-    return this.#backend.own?.(owner, guard);
-  }
-
-  holds(): readonly Stream[] {
-    return this.#backend.holds?.() ?? [];
   }
 
   remove(): Awaitable<void> {

@@ -8,13 +8,13 @@
  * | `d/` | its data |
  * | `r/` | its socket, its log `log`, its pid `pid` |
  */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { formatIdentity, parseIdentity, type ProcessIdentity } from '../../../liveness/identity.ts';
 import { readSmall, removeTree, replaceFile, storeError } from '../../directory/files.ts';
 import { innerPath, makeInner, readOwner, stagingPath, writeOwner, type Owner } from '../../directory/owner.ts';
-import { makeTemporaryRoute, temporaryPrefix } from '../../directory/route.ts';
+import { isRoomy, temporaryPrefix, temporaryRoot } from '../../directory/route.ts';
 import type { RunAs } from './programs.ts';
 import type { Folders } from './recipe.ts';
 
@@ -23,7 +23,7 @@ const longest = 80;
 
 /** Makes the folder with all that is in it but the data. */
 export function makeFolder(protocol: string, owner: ProcessIdentity, guard: boolean, as: RunAs | undefined): string {
-  const folder = makeShort(protocol);
+  const folder = makeShort(protocol, as !== undefined);
   const place = { route: folder, protocol };
   try {
     makeInner(place);
@@ -42,15 +42,23 @@ export function makeFolder(protocol: string, owner: ProcessIdentity, guard: bool
   }
 }
 
-function makeShort(protocol: string): string {
-  const folder = makeTemporaryRoute(protocol);
-  if (Buffer.byteLength(folder) <= longest) return folder;
-  removeTree(folder);
-  const root = Buffer.byteLength(tmpdir()) < longest - 20 ? tmpdir() : '/tmp';
+/** Where other temporary stores go, unless that is too deep for a socket, or closed to the user that the server runs as. */
+function makeShort(protocol: string, forOthers: boolean): string {
+  const fits = (root: string): boolean =>
+    Buffer.byteLength(root) + temporaryPrefix.length + 7 <= longest && (!forOthers || isOpen(root));
+  const root = [temporaryRoot(), tmpdir(), ...(isRoomy('/dev/shm') ? ['/dev/shm'] : [])].find(fits) ?? '/tmp';
   try {
     return mkdtempSync(`${root}/${temporaryPrefix}`);
   } catch (error) {
     throw storeError(error, 'make a temporary directory', { route: root, protocol });
+  }
+}
+
+/** True where every user gets through. */
+function isOpen(path: string): boolean {
+  for (let folder = path; ; folder = dirname(folder)) {
+    if ((statSync(folder).mode & 0o001) === 0) return false;
+    if (folder === dirname(folder)) return true;
   }
 }
 

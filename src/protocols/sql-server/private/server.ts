@@ -1,7 +1,6 @@
 /** Private servers: one for one store, made with it, and gone with it. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../../../errors.ts';
@@ -77,19 +76,17 @@ export async function startPrivate(
   }
 }
 
-/** The pipes by which this process keeps the server of a folder: it ends when nobody holds them any more. */
-export function pipesOf(folder: string): readonly Socket[] {
-  const pipe = owned.get(folder)?.pipe;
-  return pipe === undefined ? [] : [pipe];
-}
-
 /** Ends the server of a folder, whoever started it, and removes the folder. */
 export async function stopPrivate(folder: string, recipe: Recipe): Promise<void> {
   const launched = owned.get(folder);
   const server = readServer(folder)?.identity;
   launched?.letGo();
   if (server !== undefined) signal(server, recipe.stop);
-  if (launched !== undefined) await launched.ended;
+  if (launched !== undefined) {
+    // Waited for, it keeps the process alive.
+    launched.child.ref();
+    await launched.ended;
+  }
   if (server !== undefined) {
     const end = performance.now() + grace;
     while (isAlive(server)) {

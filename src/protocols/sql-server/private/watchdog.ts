@@ -42,8 +42,6 @@ export interface Launched {
   readonly child: ChildProcess;
   /** Resolves when the child, and with it the server, has ended. */
   readonly ended: Promise<void>;
-  /** The pipe whose end has the watchdog end the server; undefined for one that goes on without us. */
-  readonly pipe: Socket | undefined;
   /** Lets the watchdog end the server. */
   letGo(): void;
 }
@@ -93,7 +91,7 @@ export function launch({ command, stop, folder, run, guarded }: Launch): Launche
       child.once('exit', () => resolve());
       child.once('error', () => resolve());
     });
-    return { child, ended, pipe: pipe ?? undefined, letGo: () => pipe?.destroy() };
+    return { child, ended, letGo: () => pipe?.destroy() };
   } finally {
     closeSync(log);
   }

@@ -1,0 +1,67 @@
+/**
+ * A statement without the event loop, for the end of the process: written to the socket as it is, and the answer read from it.
+ * Message formats: postgresql.org/docs/current/protocol-message-formats.html.
+ */
+import { readSync, writeSync } from 'node:fs';
+import { systemCode } from '../../errors.ts';
+import type { Value } from '../sql/query.ts';
+import type { Bound } from '../sql-server/database.ts';
+
+/** A value as a literal: at the end there is no time for a prepared statement. */
+function literal(value: Value): string {
+  if (value === null) return 'NULL';
+  if (typeof value === 'number') return `'${value}'`;
+  if (typeof value === 'string') return `E'${value.replace(/['\\]/g, '\\$&')}'`;
+  return `'\\x${Buffer.from(value).toString('hex')}'`;
+}
+
+/** The statement with its values in it. */
+export function spelled({ text, values }: Bound): string {
+  return text.replace(/\$(\d+)/g, (_, n: string) => literal(values[Number(n) - 1] ?? null));
+}
+
+/** Runs a statement on a socket on which nothing is under way: how many rows it changed, or undefined where no answer came. */
+export function exchange(descriptor: number, bound: Bound, milliseconds: number): number | undefined {
+  const end = performance.now() + milliseconds;
+  const text = Buffer.from(`${spelled(bound)}\0`);
+  const head = Buffer.alloc(5);
+  head.write('Q', 'latin1');
+  head.writeInt32BE(text.length + 4, 1);
+  let rest = Buffer.concat([head, text]);
+  while (rest.length > 0) {
+    const written = patiently(() => writeSync(descriptor, rest), end);
+    if (written === undefined) return undefined;
+    rest = rest.subarray(written);
+  }
+  let changes = 0;
+  let failed = false;
+  let buffer = Buffer.alloc(0);
+  const chunk = Buffer.alloc(65_536);
+  for (;;) {
+    while (buffer.length >= 5 && buffer.length > buffer.readInt32BE(1)) {
+      const size = buffer.readInt32BE(1) + 1;
+      const body = buffer.subarray(5, size);
+      const kind = String.fromCharCode(buffer[0] ?? 0);
+      buffer = buffer.subarray(size);
+      if (kind === 'C') changes += Number(/ (\d+)\0$/.exec(body.toString('latin1'))?.[1] ?? 0);
+      if (kind === 'E') failed = true;
+      if (kind === 'Z') return failed ? undefined : changes;
+    }
+    const read = patiently(() => readSync(descriptor, chunk, 0, chunk.length, null), end);
+    if (read === undefined || read === 0) return undefined;
+    buffer = Buffer.concat([buffer, chunk.subarray(0, read)]);
+  }
+}
+
+/** Calls until the socket is ready; undefined when it was not in time, or is gone. */
+function patiently(call: () => number, end: number): number | undefined {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) {
+    try {
+      return call();
+    } catch (error) {
+      if (systemCode(error) !== 'EAGAIN' || performance.now() > end) return undefined;
+      Atomics.wait(clock, 0, 0, 1);
+    }
+  }
+}
