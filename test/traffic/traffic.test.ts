@@ -27,7 +27,9 @@ for (const protocol of protocols) {
       const senders = Array.from({ length: 8 }, (_, n) => startSender(t, { ...job, name: `sender${n}` }));
       // Nothing is read until all of them wait for room.
       await allStuck(senders);
-      await new OrderCheck(sizes).read(reader, 8 * count);
+      const check = new OrderCheck(sizes);
+      await check.read(reader, 8 * count);
+      assert.equal(check.count, 8 * count);
       for (const { ended } of senders) assert.equal(await ended, 0);
       assert.deepEqual(await reader.getMessages(), []);
     });

@@ -164,8 +164,7 @@ export class Channel implements FrameSink {
     // libuv tries at once: what is not queued now is with the kernel, and an error now means that nothing is.
     if (socket.errored !== null || socket.destroyed) return false;
     if (socket.writableLength === 0) return true;
-    this.#owner.packer.giveAway();
-    return this.#flush();
+    return this.#flush(this.#owner.packer.lend());
   }
 
   /** Moves frames into `into`, as many as the limit allows with `bytes` of it used up; returns the bytes used then. */
@@ -255,7 +254,7 @@ export class Channel implements FrameSink {
     if (this.waiting > waiting) this.#owner.arrived(this);
   }
 
-  #flush(): Promise<boolean> {
+  #flush(lent: Buffer): Promise<boolean> {
     const socket = this.#socket;
     socket.ref();
     return new Promise((resolve) => {
@@ -263,7 +262,9 @@ export class Channel implements FrameSink {
         if (this.#flushed === undefined) return;
         this.#flushed = undefined;
         socket.unref();
-        resolve(error === undefined || error === null);
+        const isDone = error === undefined || error === null;
+        if (isDone) this.#owner.packer.giveBack(lent);
+        resolve(isDone);
       };
       socket.write(Buffer.alloc(0), this.#flushed);
     });

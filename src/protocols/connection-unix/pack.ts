@@ -2,8 +2,8 @@
  * Frames into buffers, as few as possible for one write: small messages are copied into one buffer behind each other, large
  * ones are written from where they are.
  *
- * The buffer is used again when the kernel has taken it, else its new owner is the socket. A fresh one for each write would
- * cost more than the write.
+ * The buffer is used again when the kernel has taken it. Where the kernel takes it bit by bit it is lent to the socket until
+ * then. A fresh one for each write would cost more than the write, and heap up until the next garbage collection.
  */
 import type { Outgoing } from '../../protocol/protocol.ts';
 
@@ -18,12 +18,14 @@ const smallest = 64 * 1024;
 /** Larger ones are not kept. */
 const largestKept = 2 * 1024 * 1024;
 
+const none = Buffer.alloc(0);
+
 /** Packs frames; one for all connections of a client. */
 export class Packer {
-  #scratch = Buffer.allocUnsafeSlow(smallest);
+  #scratch: Buffer = none;
 
   /**
-   * The buffers of a batch, with `first` as a frame before it. Valid until the next call, unless given away; what of the batch
+   * The buffers of a batch, with `first` as a frame before it. Valid until the next call, unless lent; what of the batch
    * lies behind each other with room for the heads is written from where it is, and valid as long as that.
    */
   pack(batch: readonly Outgoing[], first?: Uint8Array): Buffer[] {
@@ -31,7 +33,9 @@ export class Packer {
     if (inPlace !== undefined) return [inPlace];
     let packed = first === undefined ? 0 : 4 + first.length;
     for (const { bytes } of batch) packed += bytes.length < large ? 4 + bytes.length : 4;
-    if (packed > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(packed)));
+    if (packed > this.#scratch.length) {
+      this.#scratch = Buffer.allocUnsafeSlow(Math.max(smallest, 2 ** Math.ceil(Math.log2(packed))));
+    }
     const scratch = this.#scratch;
     const parts: Buffer[] = [];
     let at = 0;
@@ -52,13 +56,20 @@ export class Packer {
       }
     }
     if (at > begin) parts.push(scratch.subarray(begin, at));
-    if (scratch.length > largestKept) this.giveAway();
+    if (scratch.length > largestKept) this.lend();
     return parts;
   }
 
-  /** What was packed last is still needed: the next call gets another buffer. */
-  giveAway(): void {
-    this.#scratch = Buffer.allocUnsafeSlow(smallest);
+  /** What was packed last is still needed: the next call gets another buffer. Returns it, to be given back. */
+  lend(): Buffer {
+    const lent = this.#scratch;
+    this.#scratch = none;
+    return lent;
+  }
+
+  /** A lent buffer is not needed any more. */
+  giveBack(lent: Buffer): void {
+    if (lent.length <= largestKept && lent.length > this.#scratch.length) this.#scratch = lent;
   }
 }
 
