@@ -4,7 +4,7 @@ import { connectClient } from './client/connect.ts';
 import { accessOf, resolveClientOptions, type ClientOptions } from './client/options.ts';
 import { IpcError, quote } from './errors.ts';
 import { ownIdentity } from './liveness/identity.ts';
-import type { Protocol } from './protocol/protocol.ts';
+import type { Protocol, Store } from './protocol/protocol.ts';
 import { infoName, resolveProtocol, standardProtocols } from './protocols/resolve.ts';
 import { defaultSerializerName, resolveSerializer, type SerializerInput } from './serializers/resolve.ts';
 import type { Serializer } from './serializers/serializer.ts';
@@ -110,6 +110,37 @@ export async function ipcmSpawn(options: SpawnOptions = {}): Promise<Spawn> {
     clientOptions: clientOptionsOf(options),
     debug: typeof debug === 'function' ? debug : debug === true ? tellStderr : () => undefined,
   });
+}
+
+/**
+ * Takes over a store that another process has made: see `Spawn.cleave`. Not for callers.
+ * Resolves to a spawn that owns it, and to the store.
+ */
+export async function ipcmSpawned(
+  info: string,
+  options: Pick<SpawnOptions, 'guard' | 'sanityCheck' | 'signal'> & ClientOptions,
+): Promise<{ readonly spawn: Spawn; readonly store: Store }> {
+  const [protocolName, serializerSpec, route] = parseInfo('cleave', info);
+  const { maxMessageBytes } = resolveClientOptions('cleave', options);
+  const protocol = await resolveProtocol(protocolName);
+  const serializer = await resolveSerializer(serializerSpec);
+  const access = accessOf('cleave', options);
+  const store = await protocol.open(route, { serializer, limits: { maxMessageBytes }, ...access });
+  const { guard = true, sanityCheck = true } = options;
+  await store.own?.(ownIdentity(), guard);
+  const spawn = new Spawn({
+    protocol,
+    protocolName,
+    serializer,
+    store,
+    guard,
+    signal: signalName(options.signal),
+    sanityCheck,
+    handleSignals: false,
+    clientOptions: clientOptionsOf(options),
+    debug: () => undefined,
+  });
+  return { spawn, store };
 }
 
 /**

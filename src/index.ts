@@ -46,6 +46,7 @@ export type { Serializer, SerializerModule, SerializerSpec } from './serializers
 export { formatInfo, parseInfo } from './spawn/connection-info.ts';
 export type { ConnectionInfo } from './spawn/connection-info.ts';
 export { Spawn } from './spawn/spawn.ts';
+export type { CleaveOptions, Keeper } from './spawn/cleave.ts';
 export type { ShutdownOptions, ShutdownReport } from './spawn/spawn.ts';
 export { describeDelta } from './spawn/sanity.ts';
 export type { Mismatch, SanityDelta } from './spawn/sanity.ts';

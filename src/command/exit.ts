@@ -40,6 +40,7 @@ const exitCodeOf: ReadonlyMap<string, number> = new Map([
   ['IPCM_TIMEOUT', exitCodes.timeout],
   ['IPCM_PEER_UNKNOWN', exitCodes.peerGone],
   ['IPCM_PEER_GONE', exitCodes.peerGone],
+  ['IPCM_PEER_EXPIRED', exitCodes.peerGone],
   ['IPCM_SANITY_MISMATCH', exitCodes.sanityMismatch],
   ['IPCM_INVALID_NAME', exitCodes.usage],
   ['IPCM_INVALID_CONTENT', exitCodes.usage],

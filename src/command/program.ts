@@ -11,7 +11,10 @@ import { addGlobalOptions } from './options.ts';
 import { addPeers } from './peers.ts';
 import { addReap } from './reap.ts';
 import { addRecv } from './recv.ts';
+import { addRequest } from './request.ts';
 import { addSend } from './send.ts';
+import { addServe } from './serve.ts';
+import { addServices } from './services.ts';
 import { addSpawn } from './spawn.ts';
 import { addStats } from './stats.ts';
 import { version } from './version.ts';
@@ -28,6 +31,7 @@ Examples:
   $ ipcm send mailbox '{"hello":"world"}'
   $ ipcm recv mailbox
   $ ipcm destroy
+  $ ipcm serve echo.ts                         # a service; ask it with "ipcm request echo …"
   $ ipcm demo README.md                        # counts words in several processes`;
 
 function makeProgram(): Command {
@@ -46,6 +50,9 @@ function makeProgram(): Command {
     addSend,
     addRecv,
     addBroadcast,
+    addServe,
+    addRequest,
+    addServices,
     addPeers,
     addStats,
     addDestroy,

@@ -8,6 +8,8 @@ const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export interface Interruption {
   /** Aborts at the first signal. */
   readonly signal: AbortSignal;
+  /** Gives up those signals for which somebody else listens by now, and who then decides what they mean. */
+  leaveToOthers(): void;
 }
 
 /**
@@ -16,12 +18,14 @@ export interface Interruption {
  */
 export function onInterrupt(what: string): Interruption {
   const controller = new AbortController();
-  for (const signal of endings) {
-    process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(exitCodes.interrupted);
-      say(`${signal}: ${what}; once more ends it at once`);
-      controller.abort();
-    });
-  }
-  return { signal: controller.signal };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+    say(`${signal}: ${what}; once more ends it at once`);
+    controller.abort();
+  };
+  for (const signal of endings) process.on(signal, onSignal);
+  const leaveToOthers = (): void => {
+    for (const signal of endings) if (process.listenerCount(signal) > 1) process.off(signal, onSignal);
+  };
+  return { signal: controller.signal, leaveToOthers };
 }

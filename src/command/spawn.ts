@@ -66,10 +66,14 @@ async function spawn(command: Command, options: SpawnCommandOptions): Promise<vo
     return;
   }
   if (printed) await endOfWork(interruption.signal, options.stdin && !process.stdin.isTTY);
-  await end(bus, options);
+  await endBus(bus, options);
 }
 
-async function end(bus: Spawn, options: SpawnCommandOptions): Promise<void> {
+/** Shuts a bus down, and tells of what had died. */
+export async function endBus(
+  bus: Spawn,
+  options: { readonly timeout?: number | undefined; readonly json?: boolean | undefined },
+): Promise<void> {
   const { reaped, clientErrors } = await bus.shutdown({ timeout: options.timeout });
   for (const { name, pid, lost } of reaped)
     say(`"${name}" (pid ${pid ?? 'unknown'}) had died, ${lost} messages unread`);

@@ -14,6 +14,12 @@ export type CodeReference =
     }
   | { readonly source: InlineSource };
 
+/** What a process is told first that is to start a daemon and go away: how many descriptors behind the pipe it hands on. */
+export interface Daemonize {
+  readonly daemonize: true;
+  readonly inherit: number;
+}
+
 /** What a process is for. */
 export type Role = 'service' | 'worker' | 'keeper';
 

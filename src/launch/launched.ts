@@ -8,8 +8,9 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import type { Stream } from 'node:stream';
 import { IpcError, quote } from '../errors.ts';
-import type { Assignment, ChildReport } from './assignment.ts';
+import type { Assignment, ChildReport, Daemonize } from './assignment.ts';
 import { deferred } from './deferred.ts';
 import { errorOf, type ErrorRecord } from './errors.ts';
 import { FrameReader, frameOf } from './frames.ts';
@@ -20,6 +21,12 @@ import { Tail } from './tail.ts';
 export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+}
+
+/** What a process gets beside the private pipe. */
+export interface Inheritance {
+  /** Streams that it holds open from descriptor 4 on. */
+  readonly inherit?: readonly Stream[] | undefined;
 }
 
 /** Milliseconds until a process that starts is given up, unless told otherwise. */
@@ -35,6 +42,7 @@ export class Launched {
   readonly #control: Socket;
   readonly #tail = new Tail();
   readonly #daemon: boolean;
+  readonly #inherit: readonly Stream[];
   readonly #ready = deferred<number>();
   readonly #gone = deferred<void>();
   readonly #exited = deferred<Ending>();
@@ -43,14 +51,16 @@ export class Launched {
   #spawnError: Error | undefined;
 
   /** Starts `program`; nothing of it runs before {@link assign}. `what` names it in errors: `service "echo"`. */
-  constructor(call: string, what: string, program: string, options: LaunchOptions) {
+  constructor(call: string, what: string, program: string, options: LaunchOptions & Inheritance) {
     this.#call = call;
     this.#what = what;
     this.#daemon = options.daemonize === true;
     const fallback = this.#daemon ? 'ignore' : 'inherit';
+    this.#inherit = options.inherit ?? [];
     this.#child = start(planOf(program, options), {
       stdout: options.stdout ?? fallback,
       stderr: options.stderr ?? fallback,
+      inherit: this.#inherit,
     });
     const control = this.#child.stdio[3];
     if (!(control instanceof Socket)) throw new TypeError('a pipe of a child is a socket');
@@ -89,7 +99,10 @@ export class Launched {
   assign(assignment: Assignment): void {
     const frame = frameOf(this.#call, assignment);
     // The process that starts a daemon reads one frame, the daemon the next.
-    if (this.#daemon) this.#control.write(frameOf(this.#call, { daemonize: true }));
+    if (this.#daemon) {
+      const first: Daemonize = { daemonize: true, inherit: this.#inherit.length };
+      this.#control.write(frameOf(this.#call, first));
+    }
     this.#control.write(frame);
   }
 
@@ -212,12 +225,13 @@ export class Launched {
 interface Outputs {
   readonly stdout: OutputTarget;
   readonly stderr: OutputTarget;
+  readonly inherit: readonly Stream[];
 }
 
-function start({ command, env, cwd }: ReturnType<typeof planOf>, { stdout, stderr }: Outputs): ChildProcess {
+function start({ command, env, cwd }: ReturnType<typeof planOf>, { stdout, stderr, inherit }: Outputs): ChildProcess {
   const [file = '', ...args] = command;
   const opened = [outputDescriptor(stdout), stderr === 'inherit' ? 'pipe' : outputDescriptor(stderr)] as const;
-  const stdio: StdioOptions = ['ignore', ...opened, 'pipe'];
+  const stdio: StdioOptions = ['ignore', ...opened, 'pipe', ...inherit];
   try {
     return spawn(file, args, { env, cwd, stdio });
   } catch (error) {

@@ -6,6 +6,7 @@
  * A call may answer at once or with a promise. Protocols whose system calls do not wait answer at once: it keeps the
  * first send of a tick free of a turn through the microtask queue.
  */
+import type { Stream } from 'node:stream';
 import type { IpcError } from '../errors.ts';
 import type { ProcessIdentity } from '../liveness/identity.ts';
 import type { Message } from '../message/message.ts';
@@ -158,6 +159,10 @@ export interface Store {
   watchPeers(wake: () => void): () => void;
   /** Lets a client in. Throws `IPCM_NAME_TAKEN`, `IPCM_NO_SUCH_CLIENT`, `IPCM_INVALID_NAME`, `IPCM_STORE_MISSING`. */
   connect(request: ConnectRequest): Awaitable<Connection>;
+  /** Records who owns the store from now on. Optional: one that records no owner has nothing to hand over. */
+  own?(owner: ProcessIdentity, guard: boolean): Awaitable<void>;
+  /** What this process holds open so that the store stays, and whoever owns it next must inherit. Optional. */
+  holds?(): readonly Stream[];
   /** Removes the store and everything in it. Removing one that is gone is fine. */
   remove(): Awaitable<void>;
   /** The same as far as synchronous code can, for `process.exit` and uncaught errors. Never throws. */

@@ -5,21 +5,22 @@
  * of the pipe means that whoever started this process has gone: then it ends too, unless it is a daemon.
  */
 import { inspect } from 'node:util';
-import type { Assignment } from '../launch/assignment.ts';
+import type { Assignment, Daemonize } from '../launch/assignment.ts';
 import { errorRecord } from '../launch/errors.ts';
 import { controlDescriptor, readFrame, writeFrame } from '../launch/frames.ts';
 import { StarterWatch } from '../launch/starter.ts';
-import { runService, runWorker } from './roles.ts';
+import { runRole } from './roles.ts';
 
-const first = readFrame() as Assignment | { readonly daemonize: true };
-if ('daemonize' in first) daemonize();
+const first = readFrame() as Assignment | Daemonize;
+if ('daemonize' in first) daemonize(first);
 else await begin(first);
 
 /** Starts the daemon in a session of its own, and goes away: the daemon is nobody's child. */
-function daemonize(): void {
+function daemonize({ inherit }: Daemonize): void {
   const args = [...process.execArgv, ...process.argv.slice(1)];
   const { spawn } = process.getBuiltinModule('node:child_process');
-  spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit', controlDescriptor] }).unref();
+  const handedOn = Array.from({ length: 1 + inherit }, (_, n) => controlDescriptor + n);
+  spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit', ...handedOn] }).unref();
 }
 
 /** Twice what an orderly end may take, by its settings; that of a worker is bounded by its service. */
@@ -35,8 +36,7 @@ async function begin(assignment: Assignment): Promise<void> {
   const starter = isDaemon ? undefined : new StarterWatch(graceOf(assignment));
   let isReady = false;
   try {
-    const run = assignment.role === 'service' ? runService : runWorker;
-    await run(assignment, starter?.signal, () => {
+    await runRole(assignment, starter?.signal, () => {
       isReady = true;
       writeFrame({ event: 'ready', pid: process.pid });
       starter?.begin();

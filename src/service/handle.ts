@@ -60,6 +60,12 @@ export class ServiceHandle<Request = unknown, Response = unknown> extends Servic
     return this.#launched?.ended ?? new Promise(() => undefined);
   }
 
+  /** Another service on the same bus, asked through the same client. */
+  peer<Asked = unknown, Answer = unknown>(name: string): ServicePeer<Asked, Answer> {
+    const { client, requests } = this.#answers;
+    return new ServicePeer({ name, client, requests, childPid: undefined });
+  }
+
   /** The messages to this handle that are no answers, each once. None inside a service: its callbacks get them. */
   messages(): Promise<Message[]> {
     return this.#answers.messages();

@@ -9,6 +9,7 @@ export { ServicePeer, type SendRequestOptions } from './peer.ts';
 export type { RequestOptions, ResponseCallback, Settled } from './requests.ts';
 export type { SchemaResult, StandardSchema } from './schema.ts';
 export { ipcmServe, type RunningService, type ServeOptions, type ServiceBody } from './serve.ts';
+export { ipcmServeModule } from './serve-module.ts';
 export { ipcmService, ipcmServiceHandle, type ServiceInput, type ServiceOptions } from './start.ts';
 export { ipcmWorker, type WorkerInput, type WorkerOptions } from './worker.ts';
 export type { WorkerContext } from './worker-context.ts';

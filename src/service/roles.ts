@@ -7,8 +7,26 @@ import type { ServeOptions } from './serve.ts';
 import { startService } from './serve.ts';
 import type { WorkerContext } from './worker-context.ts';
 
+/** Does what a process was started for, to its end. `starter` aborts when whoever started it has gone. */
+export async function runRole(
+  assignment: Assignment,
+  starter: AbortSignal | undefined,
+  ready: () => void,
+): Promise<void> {
+  switch (assignment.role) {
+    case 'service':
+      return runService(assignment, starter, ready);
+    case 'worker':
+      return runWorker(assignment, starter, ready);
+    default: {
+      const { runKeeper } = await import('./keeper.ts');
+      return runKeeper(assignment, ready);
+    }
+  }
+}
+
 /** Runs a service to its end. */
-export async function runService(
+async function runService(
   { name, info, code, params, settings }: Assignment,
   starter: AbortSignal | undefined,
   ready: () => void,
@@ -27,7 +45,7 @@ export async function runService(
 }
 
 /** Runs a worker to its end. */
-export async function runWorker(
+async function runWorker(
   { name, info, code, params, settings }: Assignment,
   starter: AbortSignal | undefined,
   ready: () => void,

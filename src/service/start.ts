@@ -9,7 +9,7 @@ import type { Protocol } from '../protocol/protocol.ts';
 import { formatInfo, parseInfo } from '../spawn/connection-info.ts';
 import type { Spawn } from '../spawn/spawn.ts';
 import { OwnAnswers, SharedAnswers } from './answers.ts';
-import { program } from './child-program.ts';
+import { program } from '../launch/program.ts';
 import { referenceOf } from './code.ts';
 import { currentService, insideService } from './current.ts';
 import type { DefinedService } from './define.ts';
@@ -175,6 +175,6 @@ function connectable(options: ServiceOptions): ConnectOptions {
     serializer: __,
     ...rest
   } = { ...options.spawn, ...options.connect } as ConnectOptions & SpawnOptions;
-  const { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, protocolOptions } = rest;
-  return { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, protocolOptions };
+  const { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions } = rest;
+  return { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions };
 }

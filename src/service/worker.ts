@@ -3,7 +3,7 @@ import { IpcError, quote } from '../errors.ts';
 import { callerFile } from '../launch/caller-file.ts';
 import { Launched } from '../launch/launched.ts';
 import type { LaunchOptions } from '../launch/options.ts';
-import { program } from './child-program.ts';
+import { program } from '../launch/program.ts';
 import type { ServiceWorker } from './children.ts';
 import { referenceOf } from './code.ts';
 import { currentService } from './current.ts';

@@ -13,6 +13,7 @@ import type { WaitOptions } from '../client/arrival.ts';
 import { IpcError, isIpcError, quote } from '../errors.ts';
 import type { PeerEntry, Protocol, Reaped, Store } from '../protocol/protocol.ts';
 import type { Serializer } from '../serializers/serializer.ts';
+import { cleave, type CleaveOptions, type Keeper } from './cleave.ts';
 import { formatInfo } from './connection-info.ts';
 import { guard, release, shutdownOnSignals, type Guarded } from './guard.ts';
 import { assertSane, sanityDelta, type SanityDelta } from './sanity.ts';
@@ -63,8 +64,6 @@ export class Spawn implements Guarded {
   readonly serializer: Serializer;
   /** Where the store is. */
   readonly route: string;
-  /** True when the store goes with this object and this process. */
-  readonly guard: boolean;
   /** Signal sent to every client's process at shutdown. */
   readonly signal: NodeJS.Signals | undefined;
   /** The process that made the store. */
@@ -75,6 +74,7 @@ export class Spawn implements Guarded {
   readonly #stopSignals: (() => void) | undefined;
   #ended: Promise<ShutdownReport> | undefined;
   #removed = false;
+  #guard: boolean;
 
   /** Not for callers: use `ipcmSpawn`. */
   constructor(parts: SpawnParts) {
@@ -82,10 +82,15 @@ export class Spawn implements Guarded {
     this.protocol = parts.protocol;
     this.serializer = parts.serializer;
     this.route = parts.store.route;
-    this.guard = parts.guard;
+    this.#guard = parts.guard;
     this.signal = parts.signal;
     if (parts.guard) guard(this);
     this.#stopSignals = parts.handleSignals ? shutdownOnSignals(this) : undefined;
+  }
+
+  /** True when the store goes with this object and this process. */
+  get guard(): boolean {
+    return this.#guard;
   }
 
   /** The connection info: give this string to any process that shall take part. */
@@ -135,6 +140,21 @@ export class Spawn implements Guarded {
   /** Throws `IPCM_SANITY_MISMATCH`, naming senders, receivers and messages, when something does not add up. */
   async sanityCheck(): Promise<void> {
     assertSane(await this.sanityDelta(), this.route);
+  }
+
+  /**
+   * Hands the store over to a new process of its own, detached from this one, which may end then: the store stays until the
+   * new owner gets SIGTERM, or nobody has been connected for `idleTimeout`, or somebody removes it. A guarded store is then
+   * shut down as by {@link shutdown}. This object can still be used, and does not remove the store any more.
+   *
+   * Rejects with `IPCM_NOT_SUPPORTED` for a store within this process, `IPCM_SERVICE_FAILED`, `IPCM_TIMEOUT`.
+   */
+  async cleave(options: CleaveOptions = {}): Promise<Keeper> {
+    const { info, guard, signal } = this;
+    const keeper = await cleave({ ...this.#parts, info, guard, signal }, options);
+    this.#forget();
+    this.#guard = false;
+    return keeper;
   }
 
   /** Removes the store at once, whoever is connected. Doing it twice is fine. */

@@ -2,10 +2,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import type { Stream } from 'node:stream';
 import { IpcError, quote } from '../../errors.ts';
 import { isAlive, signalReaches } from '../../liveness/alive.ts';
 import { ownIdentity, type ProcessIdentity } from '../../liveness/identity.ts';
 import type { Outgoing } from '../../protocol/protocol.ts';
+import { writeOwner } from '../directory/owner.ts';
 import type { Backend } from '../sql/contract.ts';
 import type { Value } from '../sql/query.ts';
 import type { PeerRow } from '../sql/rows.ts';
@@ -15,7 +17,7 @@ import { isLocalSource } from './data-source.ts';
 import { judge, type Place } from './failure.ts';
 import type { Line } from './line.ts';
 import { acquireLine, releaseLine } from './lines.ts';
-import { stopPrivate, stopPrivateSync } from './private/server.ts';
+import { pipesOf, stopPrivate, stopPrivateSync } from './private/server.ts';
 import { ServerSession, type Patience } from './session.ts';
 import { Leases } from './tenure.ts';
 import { Notifications } from './wakeup.ts';
@@ -67,6 +69,16 @@ export class ServerBackend implements Backend {
 
   get database(): Database {
     return this.#parts.database;
+  }
+
+  own(owner: ProcessIdentity, guard: boolean): void {
+    const { folder } = this.#parts;
+    if (folder !== undefined) writeOwner({ route: folder, protocol: this.protocol }, owner, guard);
+  }
+
+  holds(): readonly Stream[] {
+    const { folder } = this.#parts;
+    return folder === undefined ? [] : pipesOf(folder);
   }
 
   /** Once there are tables: asks for the channels of their hints, and removes what others left. */

@@ -1,6 +1,7 @@
 /**
  * What a database has to bring so that the shared SQL client (the other files of this folder) can be a bus on it.
  */
+import type { Stream } from 'node:stream';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
 import type { Awaitable, Outgoing } from '../../protocol/protocol.ts';
 import type { Query, Result, Value, Work } from './query.ts';
@@ -85,6 +86,10 @@ export interface Backend {
    * the peer is not the one that was seen. Throws {@link DuplicateId}.
    */
   send?(peer: PeerRow, batch: readonly Outgoing[]): Awaitable<number>;
+  /** See `Store.own`. */
+  own?(owner: ProcessIdentity, guard: boolean): Awaitable<void>;
+  /** See `Store.holds`. */
+  holds?(): readonly Stream[];
   /** Removes the store. Removing one that is gone is fine. */
   remove(): Awaitable<void>;
   /** The same as far as synchronous code can. Never throws. */

@@ -1,4 +1,6 @@
 /** A store in a database, seen from outside. */
+import type { Stream } from 'node:stream';
+import type { ProcessIdentity } from '../../liveness/identity.ts';
 import type {
   Awaitable,
   Connection,
@@ -123,6 +125,14 @@ export class SqlStore implements Store {
     }
     backend.wakeup.ringPeers();
     return connection;
+  }
+
+  own(owner: ProcessIdentity, guard: boolean): Awaitable<void> {
+    return this.#backend.own?.(owner, guard);
+  }
+
+  holds(): readonly Stream[] {
+    return this.#backend.holds?.() ?? [];
   }
 
   remove(): Awaitable<void> {

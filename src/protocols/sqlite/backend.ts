@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { isAlive, signalReaches } from '../../liveness/alive.ts';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
 import { removeFile, removeTree, storeError } from '../directory/files.ts';
+import { writeOwner } from '../directory/owner.ts';
 import type { Backend } from '../sql/contract.ts';
 import type { Value } from '../sql/query.ts';
 import { idValue } from '../sql/rows.ts';
@@ -47,6 +48,11 @@ export class SqliteBackend implements Backend {
 
   mayLive({ pid }: ProcessIdentity): boolean {
     return pid === process.pid || signalReaches(pid);
+  }
+
+  own(owner: ProcessIdentity, guard: boolean): void {
+    const { route, protocol } = this;
+    if (isTemporary(route, protocol)) writeOwner({ route: dirname(route), protocol }, owner, guard);
   }
 
   async remove(): Promise<void> {

@@ -1,6 +1,7 @@
 /** Private servers: one for one store, made with it, and gone with it. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../../../errors.ts';
@@ -74,6 +75,12 @@ export async function startPrivate(
       protocol,
     });
   }
+}
+
+/** The pipes by which this process keeps the server of a folder: it ends when nobody holds them any more. */
+export function pipesOf(folder: string): readonly Socket[] {
+  const pipe = owned.get(folder)?.pipe;
+  return pipe === undefined ? [] : [pipe];
 }
 
 /** Ends the server of a folder, whoever started it, and removes the folder. */

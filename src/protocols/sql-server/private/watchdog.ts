@@ -42,6 +42,8 @@ export interface Launched {
   readonly child: ChildProcess;
   /** Resolves when the child, and with it the server, has ended. */
   readonly ended: Promise<void>;
+  /** The pipe whose end has the watchdog end the server; undefined for one that goes on without us. */
+  readonly pipe: Socket | undefined;
   /** Lets the watchdog end the server. */
   letGo(): void;
 }
@@ -91,7 +93,7 @@ export function launch({ command, stop, folder, run, guarded }: Launch): Launche
       child.once('exit', () => resolve());
       child.once('error', () => resolve());
     });
-    return { child, ended, letGo: () => pipe?.destroy() };
+    return { child, ended, pipe: pipe ?? undefined, letGo: () => pipe?.destroy() };
   } finally {
     closeSync(log);
   }

@@ -1,4 +1,4 @@
-/** The program of every process that is started here, in the form in which this file itself runs: from source or built. */
+/** The program of every process that is started by this package, in the form in which this file runs: from source or built. */
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 

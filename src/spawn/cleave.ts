@@ -1,0 +1,59 @@
+/** Handing a store over to a process that does nothing but keep it, so that who made it may end before those who use it. */
+import { Launched } from '../launch/launched.ts';
+import type { OutputTarget } from '../launch/options.ts';
+import { program } from '../launch/program.ts';
+import type { ClientOptions } from '../client/options.ts';
+import { IpcError } from '../errors.ts';
+import type { Protocol, Store } from '../protocol/protocol.ts';
+
+/** How the new owner keeps the store. */
+export interface CleaveOptions {
+  /** Milliseconds without any client, suspended ones included, after which it is shut down. Default 60,000; Infinity: never. */
+  readonly idleTimeout?: number | undefined;
+  /** Where the new owner says what its shutdown found, such as messages unread. Default: `ignore`. */
+  readonly stderr?: OutputTarget | undefined;
+  /** Milliseconds that the handing over may take. Default 30,000. */
+  readonly startTimeout?: number | undefined;
+}
+
+/** The new owner of a store. */
+export interface Keeper {
+  /** Its process: SIGTERM or SIGINT has it shut the store down. */
+  readonly pid: number;
+}
+
+/** What is handed over. */
+export interface Cleavable {
+  readonly protocol: Protocol;
+  readonly info: string;
+  readonly store: Store;
+  readonly guard: boolean;
+  readonly signal: NodeJS.Signals | undefined;
+  readonly sanityCheck: boolean;
+  readonly clientOptions: ClientOptions;
+}
+
+/** Starts the new owner; resolves when the store is its. */
+export async function cleave(parts: Cleavable, options: CleaveOptions): Promise<Keeper> {
+  const { protocol, store, info, guard, signal, sanityCheck, clientOptions } = parts;
+  if (!protocol.capabilities.crossProcess) {
+    throw new IpcError(
+      'IPCM_NOT_SUPPORTED',
+      `cleave: a store of ${protocol.name} lives in this process's memory and cannot outlive it; use another protocol`,
+      { protocol: protocol.name },
+    );
+  }
+  const launched = new Launched('cleave', 'the keeper of the store', program, {
+    ...options,
+    daemonize: true,
+    inherit: store.holds?.() ?? [],
+  });
+  try {
+    const idleTimeout = options.idleTimeout ?? 60_000;
+    const settings = { daemon: true, guard, signal, sanityCheck, idleTimeout, connect: clientOptions };
+    launched.assign({ role: 'keeper', name: 'keeper', info, code: undefined, params: undefined, settings });
+    return { pid: await launched.ready(options.startTimeout) };
+  } finally {
+    launched.release();
+  }
+}
