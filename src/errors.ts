@@ -24,6 +24,7 @@ export const errorCodes = {
   IPCM_PEER_GONE: 'the peer was there and has died or left',
   IPCM_MESSAGE_TOO_LARGE: 'a message over the limit',
   IPCM_MALFORMED_MESSAGE: 'bytes that are no message',
+  IPCM_PEER_REFUSED: 'a connection that a client did not let in',
   IPCM_OUTBOX_FULL: 'more waits to be sent to one peer than the outbox may hold',
   IPCM_UNDELIVERED: 'messages that could not be sent before the deadline of a disconnect',
   IPCM_UNREAD_MESSAGES: 'messages that waited, unread, when their client disconnected',

@@ -3,21 +3,21 @@
  * there only with the native part: Node cannot ask who is at the other end of a socket.
  */
 import type { Socket } from 'node:net';
-import { loadNative } from '../../native/native.ts';
+import { loadNative, type Credentials } from '../../native/native.ts';
 import { descriptorOf } from './descriptor.ts';
 
-/** True unless a connection is known to be of another user than this process's or one of `allowed`. */
-export function isWelcome(socket: Socket, allowed: readonly number[] | true): boolean {
-  if (allowed === true) return true;
+/** Who has connected, where that is known to be another user than this process's and none of `allowed`. */
+export function strangerAt(socket: Socket, allowed: readonly number[] | true): Credentials | undefined {
+  if (allowed === true) return undefined;
   const native = loadNative();
   const fd = descriptorOf(socket);
-  if (native === undefined || fd === undefined) return true;
+  if (native === undefined || fd === undefined) return undefined;
   try {
-    const { uid } = native.peerCredentials(fd);
-    return uid === process.getuid?.() || allowed.includes(uid);
+    const found = native.peerCredentials(fd);
+    return found.uid === process.getuid?.() || allowed.includes(found.uid) ? undefined : found;
   } catch {
     // It cannot be asked any more: it has gone, and what it wrote before is the directory's to protect.
-    return true;
+    return undefined;
   }
 }
 

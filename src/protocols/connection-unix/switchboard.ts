@@ -1,10 +1,11 @@
 /** All channels of a client: taking them in, telling who they are, and parting with those that misbehave. */
 import type { Socket } from 'node:net';
 import { IpcError, quote, type ErrorCode } from '../../errors.ts';
+import type { Credentials } from '../../native/native.ts';
 import type { Member } from '../directory/member.ts';
 import type { ConnectionReport } from '../../protocol/protocol.ts';
 import { Channel, type ChannelOwner } from './channel.ts';
-import { isWelcome } from './credentials.ts';
+import { strangerAt } from './credentials.ts';
 import { parseHello } from './hello.ts';
 import { Packer } from './pack.ts';
 import { Peers } from './peers.ts';
@@ -77,15 +78,9 @@ export class Switchboard implements ChannelOwner {
   /** Somebody has connected to us. */
   accept(socket: Socket): void {
     this.activity++;
-    const stranger = isWelcome(socket, this.#settings.allowUsers)
-      ? undefined
-      : 'a connection was refused: it is of another user; allow it with the option allowUsers';
-    const why = this.#makeRoom() ? stranger : 'a connection was refused: too many do not say who they are';
-    if (why !== undefined) {
-      socket.destroy();
-      this.#tell('IPCM_MALFORMED_MESSAGE', why);
-      return;
-    }
+    const stranger = strangerAt(socket, this.#settings.allowUsers);
+    if (stranger !== undefined) return this.#refuse(socket, stranger);
+    if (!this.#makeRoom()) return this.#refuse(socket);
     const channel = this.#add(socket, false);
     this.#unidentified.add(channel);
     this.watch();
@@ -190,6 +185,26 @@ export class Switchboard implements ChannelOwner {
   #enter(channel: Channel, name: string): void {
     this.#unidentified.delete(channel);
     this.peers.enter(name, channel);
+  }
+
+  /** Closes a connection to us, of a stranger or of one too many. */
+  #refuse(socket: Socket, stranger?: Credentials): void {
+    socket.destroy();
+    const { name, place } = this.#member;
+    const facts = { client: name, ...place };
+    const error =
+      stranger === undefined
+        ? new IpcError(
+            'IPCM_PEER_REFUSED',
+            `${quote(name)} refused a connection: too many do not say who they are`,
+            facts,
+          )
+        : new IpcError(
+            'IPCM_PEER_REFUSED',
+            `${quote(name)} refused a connection of process ${stranger.pid}, which runs as user ${stranger.uid}; allow that with the option allowUsers`,
+            { ...facts, pid: stranger.pid, details: { uid: stranger.uid } },
+          );
+    this.#report.rejected(error);
   }
 
   /** False where the newcomer is one too many. */
