@@ -67,6 +67,8 @@ export interface Case {
   readonly metrics: readonly Metric[];
   /** On which processors the two run: as the system likes, on one each, or both on the same. */
   readonly processors: 'any' | 'two' | 'one';
+  /** The other process answers requests, where the contender has services. */
+  readonly serves?: boolean;
   fits(contender: Contender, effort: Effort): boolean;
   near(stage: NearStage): Promise<Figures>;
   far(stage: FarStage): Answers;

@@ -5,9 +5,20 @@ import type { Case } from './case.ts';
 import { memory } from './memory.ts';
 import { oneWayCases } from './one-way.ts';
 import { pingPongCases } from './ping-pong.ts';
+import { requestCases } from './requests.ts';
+import { start } from './start.ts';
 import { wakeUp } from './wake-up.ts';
 
-export const cases: readonly Case[] = [...oneWayCases, ...pingPongCases, wakeUp, ...broadcastCases, backlog, memory];
+export const cases: readonly Case[] = [
+  ...oneWayCases,
+  ...pingPongCases,
+  ...requestCases,
+  start,
+  wakeUp,
+  ...broadcastCases,
+  backlog,
+  memory,
+];
 
 export function caseNamed(name: string): Case {
   const found = cases.find((each) => each.name === name);

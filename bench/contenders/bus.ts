@@ -70,6 +70,16 @@ export function bus({ name, protocol, serializer, store, variant = false }: BusS
         close: () => spawn.unspawn(),
       };
     },
+    serve: async (address, peer) => {
+      const { ipcmServe } = await library();
+      // A service that ends in an error ends the process, and the benchmark says so.
+      void (await ipcmServe(peer, address, { handleRequest: (request) => request })).ended;
+    },
+    ask: async (address, peer) => {
+      const { ipcmServiceHandle } = await library();
+      const handle = await ipcmServiceHandle(peer, address);
+      return (content) => handle.request(content);
+    },
     join: async (address, peer) => {
       const { ipcmConnect } = await library();
       return linkOver(await ipcmConnect(peer, address), 'near');

@@ -27,6 +27,9 @@ export interface Hub {
   close(): Promise<void>;
 }
 
+/** Sends a request, and resolves to the answer. */
+export type Ask = (content: Content) => Promise<unknown>;
+
 /** A way to get messages from one process to another. */
 export interface Contender {
   readonly name: string;
@@ -46,6 +49,10 @@ export interface Contender {
   open(scratch: string): Promise<Hub>;
   /** Joins from another process. */
   join(address: string, peer: string): Promise<Link>;
+  /** Answers requests under that name, giving back what they carry; where there are services. */
+  serve?(address: string, peer: string): Promise<void>;
+  /** The way to ask it. */
+  ask?(address: string, peer: string): Promise<Ask>;
 }
 
 /** Made beforehand, as making one costs a good part of sending it; a message whose number is off by as many is lost anyway. */

@@ -13,7 +13,10 @@ export function answering(benchmark: Case, contender: Contender): (ask: string, 
   return async (ask, argument) => {
     if (ask === 'join') {
       const { address, peers } = argument as JoinRequest;
-      for (const peer of peers) links.set(peer, await contender.join(address, peer));
+      for (const peer of peers) {
+        if (benchmark.serves === true && contender.serve !== undefined) await contender.serve(address, peer);
+        else links.set(peer, await contender.join(address, peer));
+      }
       return answers['joined']?.(0);
     }
     const answer = answers[ask];
