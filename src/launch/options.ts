@@ -45,9 +45,20 @@ const own =
 /** Those of them whose value is the next argument. */
 const withValue = /^(?:-[ep]+|--eval|--print|--input-type|--run|--watch-path)$/;
 
+/**
+ * What `node --test` of Node 24 gives to each test file unasked: the defaults of most options, which is not the same as
+ * leaving them out. `--report-signal`, for one, makes SIGUSR2 write a report.
+ */
+const ofTestRunner =
+  /^--(?:stack-trace-limit=10|report-signal=SIGUSR2|heap-prof-interval=524288|cpu-prof-interval=1000|v8-pool-size=4|trace-event-file-pattern=node_trace\.\$\{rotation\}\.log|secure-heap=0|secure-heap-min=2|tls-cipher-list=.*|use-largepages=off|max-http-header-size=16384|node-snapshot|network-family-autoselection-attempt-timeout=\d+|heapsnapshot-near-heap-limit=0)$/;
+
 /** The plan for a program of ours. */
 export function planOf(program: string, options: LaunchOptions): LaunchPlan {
-  const interpreter = [options.execPath ?? process.execPath, ...(options.execArgv ?? inheritedFlags()), program];
+  const interpreter = [
+    options.execPath ?? process.execPath,
+    ...(options.execArgv ?? inheritedFlags(process.execArgv, process.env)),
+    program,
+  ];
   const plan: LaunchPlan = {
     command: [...(options.wrapper ?? []), ...interpreter],
     env: { ...process.env, ...options.env },
@@ -71,13 +82,15 @@ export function outputDescriptor(
   return typeof target === 'string' ? target : openSync(target.file, 'a', 0o600);
 }
 
-function inheritedFlags(): string[] {
+/** Those of an interpreter's flags that are for its children too. */
+export function inheritedFlags(given: readonly string[], env: NodeJS.ProcessEnv): string[] {
+  const isTest = env['NODE_TEST_CONTEXT'] !== undefined;
   const flags: string[] = [];
   let skip = false;
-  for (const flag of process.execArgv) {
+  for (const flag of given) {
     if (skip) skip = false;
-    else if (!own.test(flag)) flags.push(flag);
-    else skip = withValue.test(flag);
+    else if (own.test(flag)) skip = withValue.test(flag);
+    else if (!isTest || !ofTestRunner.test(flag)) flags.push(flag);
   }
   return flags;
 }

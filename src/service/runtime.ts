@@ -206,6 +206,8 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   }
 
   *#lastSteps(): Generator<() => Promise<void>> {
+    // A signal that came before the message that ended it is told after it, in the same turn of the event loop.
+    yield () => new Promise((resolve) => setImmediate(resolve));
     yield () => this.#finishInHand();
     this.#sources.stop();
     yield async () => {

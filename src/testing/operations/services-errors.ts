@@ -4,7 +4,8 @@ import type { ServiceDefinition } from '../../service/definition.ts';
 import { fieldsOf, rejectsWith, take, throwsWith } from '../assertions.ts';
 import { upTo } from '../numbered.ts';
 import type { Scene } from '../scene.ts';
-import { adder, discreet, helper, type Ask } from '../services.ts';
+import { adder, discreet } from '../services/checked.ts';
+import { helper, type Ask } from '../services/helper.ts';
 import type { Suite } from '../suite.ts';
 import { until } from '../until.ts';
 

@@ -8,7 +8,7 @@ import type { Spawn } from '../../spawn/spawn.ts';
 import { fieldsOf, rejectsWith, take, throwsWith } from '../assertions.ts';
 import { upTo } from '../numbered.ts';
 import type { Scene } from '../scene.ts';
-import { helper, type About, type Ask } from '../services.ts';
+import { helper, type About, type Ask } from '../services/helper.ts';
 import type { Suite } from '../suite.ts';
 import { until } from '../until.ts';
 

@@ -1,15 +1,19 @@
 /** Services and workers, in several files. */
 import assert from 'node:assert/strict';
 import { rejectsWith } from '../assertions.ts';
-import { helper } from '../services.ts';
+import { helper } from '../services/helper.ts';
+import type { Suite } from '../suite.ts';
+import { serviceCallbackTests } from './services-callbacks.ts';
+import { serviceEndingTests } from './services-endings.ts';
 import { serviceErrorTests } from './services-errors.ts';
 import { serviceRequestTests } from './services-requests.ts';
-import type { Suite } from '../suite.ts';
 
 /** Tests of services. */
 export function serviceTests(suite: Suite): void {
   serviceRequestTests(suite);
   serviceErrorTests(suite);
+  serviceCallbackTests(suite);
+  serviceEndingTests(suite);
 
   if (suite.subject.capabilities.crossProcess) return;
   suite.test('no crossProcess: a service in a process of its own is refused, and nothing is left', async (scene) => {

@@ -1,13 +1,15 @@
 /**
- * Services that the suite starts, in its own process and in others. Each is an export of this module, since that is how
- * another process finds it; so this module imports nothing of the tests themselves.
+ * The service that most tests start, in their own process and in others. It is an export of a module, since that is how
+ * another process finds it; so this folder imports nothing of the tests themselves.
  */
 import { once } from 'node:events';
+import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isIpcError } from '../errors.ts';
-import { defineService } from '../service/define.ts';
-import type { RequestContext, Service, ServiceDefinition } from '../service/definition.ts';
-import type { StandardSchema } from '../service/schema.ts';
+import { isIpcError } from '../../errors.ts';
+import { defineService } from '../../service/define.ts';
+import type { RequestContext, Service, ServiceDefinition } from '../../service/definition.ts';
+import { ipcmService } from '../../service/start.ts';
+import { ipcmWorker } from '../../service/worker.ts';
 
 /** A request to {@link helper}: what to do, and with what. */
 export interface Ask {
@@ -36,6 +38,10 @@ export type Task =
   | 'send'
   | 'forward'
   | 'forwardLater'
+  | 'nest'
+  | 'work'
+  | 'workers'
+  | 'killWorkers'
   | 'answerAndExit'
   | 'exit'
   | 'end'
@@ -55,11 +61,15 @@ export interface About {
 
 type Context = RequestContext<unknown>;
 
+/** The module of the workers, in the form in which this one runs. */
+const workers = new URL(`./workers${extname(import.meta.url)}`, import.meta.url).href;
+
 /** Does what it is asked. A class, so that each running service has a state of its own. */
 class Helper implements ServiceDefinition<Ask> {
   readonly exposeErrorDetails = true;
   readonly concurrency = 8;
   readonly drainTimeout = 100;
+  readonly grace = 300;
 
   readonly #service: Service;
   readonly #held: string[] = [];
@@ -152,6 +162,18 @@ class Helper implements ServiceDefinition<Ask> {
       });
       return context.later();
     },
+    nest: async (name) => {
+      const inner = await ipcmService(String(name), helper);
+      return [inner.childPid, this.#service.peer(String(name)).childPid, await inner.servicePid()];
+    },
+    work: async (value) => {
+      const { name, params } = value as { name: string; params: unknown };
+      const worker = await ipcmWorker(name, `${workers}#${name}`, { params });
+      void worker.ended.then(({ code, signal }) => this.#service.client.tryMessage('observer', [name, code, signal]));
+      return worker.pid;
+    },
+    workers: () => this.#service.children.workers.map(({ name, pid }) => [name, pid]),
+    killWorkers: () => this.#service.children.workers.map((worker) => worker.kill()),
     answerAndExit: (value, context) => {
       void this.#service.sendResponse(context.id, value).then(() => process.exit(0));
       return context.later();
@@ -178,52 +200,3 @@ class Helper implements ServiceDefinition<Ask> {
 
 /** A service that does what it is asked. */
 export const helper = defineService<Ask, unknown, unknown>(Helper);
-
-/** Answers with what it was given, and tells nothing of its errors. */
-export const discreet = defineService({
-  handleRequest(message: unknown): never {
-    throw new Error(String(message));
-  },
-  onError(): void {},
-});
-
-interface Sum {
-  readonly summands: readonly number[];
-}
-
-/** A schema as its author would write it who uses no library for it. */
-const sumSchema: StandardSchema<Sum> = {
-  '~standard': {
-    version: 1,
-    vendor: 'ipc-manager',
-    validate(value) {
-      const { summands } = value as Partial<Sum>;
-      if (!Array.isArray(summands)) return { issues: [{ message: 'is no array', path: ['summands'] }] };
-      const wrong = summands.findIndex((each) => Number.isNaN(Number(each)));
-      if (wrong !== -1) return { issues: [{ message: 'is no number', path: [{ key: 'summands' }, wrong] }] };
-      return { value: { summands: summands.map(Number) } };
-    },
-  },
-};
-
-const smallSchema: StandardSchema<number> = {
-  '~standard': {
-    version: 1,
-    vendor: 'ipc-manager',
-    validate: async (value) =>
-      Number(value) < 100 ? { value: Number(value) } : { issues: [{ message: `${String(value)} is too much` }] },
-  },
-};
-
-/** Adds what its schema lets through; by `later` it answers as well. */
-export const adder = defineService<Sum, number>({
-  requestSchema: sumSchema,
-  responseSchema: smallSchema,
-  handleRequest({ summands }, context) {
-    const sum = summands.reduce((all, each) => all + each, 0);
-    if (summands.length !== 1) return sum;
-    context.service.sendResponse(context.id, sum).catch(() => undefined);
-    return context.later() as never;
-  },
-  onError(): void {},
-});

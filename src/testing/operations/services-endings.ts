@@ -1,0 +1,143 @@
+/** How services come to their end: each time with cleanup, and off the bus. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rejectsWith, takeContents } from '../assertions.ts';
+import { diary } from '../services/diary.ts';
+import { helper, type About } from '../services/helper.ts';
+import type { Suite } from '../suite.ts';
+import { until } from '../until.ts';
+
+/** True while there is such a process, be it a zombie. */
+export function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    // ESRCH: there is none.
+    return false;
+  }
+}
+
+/** Tests of endings. */
+export function serviceEndingTests(suite: Suite): void {
+  suite.crossProcess('SIGTERM, SIGINT and SIGHUP end a service with its cleanup', async (scene) => {
+    const bus = await scene.bus();
+    const observer = await scene.connect(bus, 'observer');
+    const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+    const handles = await Promise.all(signals.map((signal) => scene.service(bus, signal, diary)));
+    const cleanups = new Set<string>();
+    const pending = handles.map((handle) => handle.request('child'));
+    await Promise.all(pending);
+    handles.forEach((handle, at) => process.kill(handle.childPid ?? 0, signals[at]));
+    for await (const { from, content } of observer.messages({ timeout: 10_000 })) {
+      if (content === 'cleanup') cleanups.add(from);
+      if (cleanups.size === signals.length) break;
+    }
+    assert.deepEqual(cleanups, new Set(signals));
+    for (const handle of handles) assert.deepEqual(await handle.ended, { code: 0, signal: null }, handle.name);
+    assert.deepEqual(
+      (await observer.peers()).filter((name) => name.startsWith('SIG') && !name.includes('-')),
+      [],
+    );
+  });
+
+  suite.crossProcess("the store's signal reaches a service before the terminate message", async (scene) => {
+    const bus = await scene.bus({ signal: 'USR2' });
+    const observer = await scene.connect(bus, 'observer');
+    const handle = await scene.service(bus, 'diary', diary);
+    const heard = (async () => {
+      const all: unknown[] = [];
+      for await (const { content } of observer.messages({ terminate: true, timeout: 10_000 })) {
+        all.push(content);
+        if (content === 'cleanup') break;
+      }
+      return all;
+    })();
+    const shutdown = bus.shutdown({ timeout: 10_000 });
+    const all = await heard;
+    assert.ok(all.includes('SIGUSR2'), JSON.stringify(all));
+    await shutdown;
+    assert.deepEqual(await handle.ended, { code: 0, signal: null });
+  });
+
+  suite.test('a service ends, with its cleanup, when a process that it watches does', async (scene) => {
+    const bus = await scene.bus();
+    const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+    await once(child, 'spawn');
+    let cleaned = false;
+    const body = { onCleanup: () => void (cleaned = true) };
+    const { service, ended } = await scene.serve(bus, 'watching', body, { watchPids: [process.pid, child.pid ?? 0] });
+    assert.equal(service.state, 'running');
+    child.kill('SIGKILL');
+    await ended;
+    assert.ok(cleaned);
+    const late = await scene.serve(bus, 'too late', {}, { watchPids: [child.pid ?? 0] });
+    await late.ended;
+    await rejectsWith(scene.serve(bus, 'wrong', {}, { watchPids: [0] }), 'IPCM_INVALID_OPTION');
+  });
+
+  suite.test('terminate asks a service of anybody to end; end() with a reason is a failure', async (scene) => {
+    const bus = await scene.bus();
+    const one = await scene.serve(bus, 'one', {});
+    const two = await scene.serve(bus, 'two', {});
+    const handle = await scene.handle(bus, 'one');
+    await handle.terminate({ timeout: 10_000 });
+    await one.ended;
+    await handle.terminate();
+    two.service.end(new Error('the reason'));
+    two.service.end();
+    await assert.rejects(two.ended, /the reason/);
+  });
+
+  suite.test('the end waits for requests in hand, as long as the service allows', async (scene) => {
+    const bus = await scene.bus();
+    const { service } = await scene.serve(bus, 'helper', helper, { drainTimeout: 10_000 });
+    const handle = await scene.handle(bus, 'helper');
+    const pending = handle.request({ do: 'slow', with: 100 });
+    const [hanging, reason] = [new AbortController(), new Error('enough')];
+    const held = handle.request({ do: 'hang', with: 'in hand' }, { signal: hanging.signal });
+    await handle.request({ do: 'echo' });
+    service.end();
+    await pending;
+    assert.equal(service.state, 'ending');
+    hanging.abort(reason);
+    await assert.rejects(held, (error) => error === reason);
+    const impatient = await scene.serve(bus, 'impatient', helper, { drainTimeout: 20 });
+    const second = await scene.handle(bus, 'impatient');
+    const lost = second.request({ do: 'hang' }, { timeout: 20_000 });
+    await second.request({ do: 'echo' });
+    impatient.service.end();
+    await impatient.ended;
+    await rejectsWith(lost, 'IPCM_PEER_GONE');
+  });
+
+  suite.crossProcess(
+    'a handle made with its store takes the store along, and tells what its service was',
+    async (scene) => {
+      const handle = await scene.service(undefined, 'helper', helper);
+      const { bus } = handle;
+      assert.ok(bus !== undefined);
+      assert.equal(handle.ipcmInfo, bus.info);
+      const { pid } = (await handle.request({ do: 'about' })) as About;
+      const report = await handle.stop();
+      assert.deepEqual([report?.remaining, report?.clientErrors], [[], []]);
+      assert.equal(await handle.stop(), report, 'twice is fine');
+      assert.deepEqual(await handle.ended, { code: 0, signal: null });
+      assert.equal(exists(pid), false);
+      assert.equal(await scene.exists(bus), false);
+      await rejectsWith(handle.request({ do: 'echo' }), 'IPCM_NOT_CONNECTED');
+    },
+  );
+
+  suite.crossProcess('a service that does not end is killed by the handle that started it', async (scene) => {
+    const bus = await scene.bus();
+    const observer = await scene.connect(bus, 'observer');
+    const handle = await scene.service(bus, 'stuck', helper, { params: 'observer' });
+    await handle.request({ do: 'block', with: 60_000 });
+    await takeContents(observer, 1);
+    await handle.stop({ timeout: 100 });
+    assert.deepEqual(await handle.ended, { code: null, signal: 'SIGKILL' });
+    await until('it is off the bus', async () => !(await observer.peerExists('stuck')), 2000);
+  });
+}
