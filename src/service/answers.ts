@@ -25,6 +25,9 @@ export interface Answers {
   close(error: IpcError): Promise<void>;
 }
 
+/** Why the reader stops: nobody waits. Made once, since an abort without a reason makes an error with a stack. */
+const enough = new Error('nobody waits for an answer');
+
 /** Answers that come to a client of the handle's own. */
 export class OwnAnswers implements Answers {
   readonly client: Client;
@@ -36,6 +39,7 @@ export class OwnAnswers implements Answers {
   readonly #pollers = new Set<News>();
   #reading: Promise<void> | undefined;
   #stopReading: AbortController | undefined;
+  #dispatching = false;
 
   constructor(client: Client) {
     this.client = client;
@@ -88,7 +92,8 @@ export class OwnAnswers implements Answers {
   /** One reader for all who wait: of two, one would take what the other waits for. */
   #arrange(): void {
     if (this.#wanted) this.#reading ??= this.#readWhileWanted();
-    else this.#stopReading?.abort();
+    // While it deals with what it has read it looks by itself; nothing costs as much here as an abort.
+    else if (!this.#dispatching) this.#stopReading?.abort(enough);
   }
 
   async #readWhileWanted(): Promise<void> {
@@ -97,12 +102,18 @@ export class OwnAnswers implements Answers {
     try {
       while (this.#wanted) {
         this.#stopReading ??= new AbortController();
-        this.#dispatch(await this.client.getMessages({ signal: this.#stopReading.signal }));
+        const messages = await this.client.getMessages({ signal: this.#stopReading.signal });
+        this.#dispatching = true;
+        try {
+          this.#dispatch(messages);
+        } finally {
+          this.#dispatching = false;
+        }
       }
     } catch (error) {
-      if (this.#stopReading?.signal.aborted !== true) this.#failed(error);
+      if (error !== enough) this.#failed(error);
     } finally {
-      this.#stopReading = undefined;
+      if (this.#stopReading?.signal.aborted === true) this.#stopReading = undefined;
       this.#reading = undefined;
       // Aborted because nothing was open, and something has come to be open since.
       if (this.#wanted && !this.client.disconnected) this.#reading = this.#readWhileWanted();
@@ -199,9 +210,9 @@ class News {
   async come(): Promise<void> {
     const abort = (): void => this.fail(this.#signal?.reason);
     this.#signal?.throwIfAborted();
-    this.#signal?.addEventListener('abort', abort, { once: true });
     const left = this.#deadline - performance.now();
     if (left <= 0) return;
+    this.#signal?.addEventListener('abort', abort, { once: true });
     // Node cuts a longer timer to one millisecond.
     const timer = left < 2 ** 31 ? setTimeout(() => this.tell(), left) : undefined;
     try {
