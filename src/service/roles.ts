@@ -3,6 +3,7 @@ import type { Assignment } from '../launch/assignment.ts';
 import { explainInline } from '../launch/source.ts';
 import { loadFunction, loadService } from './code.ts';
 import { setCurrentService } from './current.ts';
+import { removeIfOrphaned } from './orphaned-store.ts';
 import type { ServeOptions } from './serve.ts';
 import { startService } from './serve.ts';
 import type { WorkerContext } from './worker-context.ts';
@@ -41,7 +42,11 @@ async function runService(
   if (starter?.aborted === true) service.end();
   else starter?.addEventListener('abort', () => service.end(), { once: true });
   ready();
-  await service.run();
+  try {
+    await service.run();
+  } finally {
+    if (starter?.aborted === true) await removeIfOrphaned(info);
+  }
 }
 
 /** Runs a worker to its end. */
