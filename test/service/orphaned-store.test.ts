@@ -20,6 +20,6 @@ for (const protocol of ['MessageFiles', 'SQLite']) {
     const service = { ...ownIdentity(), pid, start: readProcStat(pid)?.start };
     assert.ok(isAlive(service) && existsSync(route));
     starter.kill('SIGKILL');
-    await until(() => !isAlive(service) && !existsSync(route), 'the service and the store are gone');
+    await until('the service and the store are gone', () => !isAlive(service) && !existsSync(route));
   });
 }
