@@ -133,6 +133,8 @@ export interface Opened {
 
 /** Opens a FIFO to write. Throws ENXIO where nobody reads it, and for what is no FIFO. */
 export function openOutbox(path: string): Opened {
+  // Looked at first: merely opening a device may do something.
+  if (look(path)?.isFIFO() === false) throw systemError(-os.errno.ENXIO, 'open', path);
   const fd = openSync(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW);
   const state = fstatSync(fd, { bigint: true });
   if (state.isFIFO()) return { fd, inode: state.ino };

@@ -15,7 +15,6 @@ import type { EntryKind } from '../directory/entry-kind.ts';
 import type { Member } from '../directory/member.ts';
 import { isDirectory } from '../directory/files.ts';
 import { entryFor } from '../directory/names.ts';
-import { reapOne } from '../directory/reap.ts';
 import { isReceived } from './channel.ts';
 import { Dialer } from './dial.ts';
 import { Doorbell } from './doorbell.ts';
@@ -59,9 +58,9 @@ export class UnixConnection implements Connection {
     this.#member = member;
     this.#listener = listener;
     this.#board = new Switchboard(member, settings, request.report);
-    this.#dialer = new Dialer(member, nameLimit, (peer) => {
+    this.#dialer = new Dialer(member, nameLimit, (peer, reap) => {
       const reaper = { place: member.place, kind, self: member.identity };
-      const reaped = reapOne(reaper, entryFor(peer, nameLimit));
+      const reaped = reap(reaper, entryFor(peer, nameLimit));
       if (reaped !== undefined) request.report.reaped(reaped);
     });
     this.#doorbell = new Doorbell(settings.spin);

@@ -7,15 +7,21 @@ import { isDirectory, look, storeError } from '../directory/files.ts';
 import type { Member } from '../directory/member.ts';
 import { entryFor } from '../directory/names.ts';
 import { readPid } from '../directory/pid-file.ts';
+import { reapOne, reapUnread } from '../directory/reap.ts';
 
 /** How long a socket may refuse connections although its owner lives, in milliseconds: it may be starting or leaving. */
 const patience = 250;
+
+/** The same where a pid file has no second line: its process may have died long ago, and its number be another's. */
+const littlePatience = 20;
 
 /** More peers than this are not remembered. */
 const mostKnown = 4096;
 
 function connectOnce(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
+    // Connecting would follow it.
+    if (look(path)?.isSymbolicLink() === true) throw new Error(`${path} is a symbolic link`);
     const socket = connect({ path, allowHalfOpen: true });
     socket.once('error', reject);
     socket.once('connect', () => {
@@ -29,15 +35,15 @@ function connectOnce(path: string): Promise<Socket> {
 export class Dialer {
   readonly #member: Member;
   readonly #nameLimit: number;
-  readonly #dead: (peer: string) => void;
+  readonly #bury: (peer: string, reap: typeof reapOne) => void;
   readonly #known = new Set<string>();
   #closed = false;
 
-  /** `dead` is called with a peer found dead. */
-  constructor(member: Member, nameLimit: number, dead: (peer: string) => void) {
+  /** `bury` is called with a peer found dead, and how to reap it. */
+  constructor(member: Member, nameLimit: number, bury: (peer: string, reap: typeof reapOne) => void) {
     this.#member = member;
     this.#nameLimit = nameLimit;
-    this.#dead = dead;
+    this.#bury = bury;
   }
 
   /** Path of a peer's entry. */
@@ -65,9 +71,9 @@ export class Dialer {
         return socket;
       } catch (error) {
         const why = this.#reason(error, peer, path);
-        const busy = systemCode(error) === 'EAGAIN' || performance.now() - begin < patience;
-        if (why !== undefined && !busy) throw why;
-        if (why !== undefined && !this.#mayChange(error, path)) throw why;
+        const mayWait = this.#isVague(path) ? littlePatience : patience;
+        const busy = systemCode(error) === 'EAGAIN' || performance.now() - begin < mayWait;
+        if (why !== undefined && !(busy && this.#mayChange(error, path))) throw this.#unread(error, peer, path) ?? why;
       }
       await sleep(wait);
       if (this.#closed) throw this.#error('IPCM_PEER_GONE', peer, `this client has left`);
@@ -105,16 +111,34 @@ export class Dialer {
       const why = 'it does not listen, and has not connected to this client; let it listen, or send something first';
       return this.#error('IPCM_PEER_UNKNOWN', peer, why);
     }
+    if (!entry.isSocket()) return this.#error('IPCM_PEER_UNKNOWN', peer, `${path} is no socket`);
     if (code !== 'ECONNREFUSED' && code !== 'ECONNRESET') return storeError(error, `connect to ${quote(peer)}`, place);
     return this.#error('IPCM_PEER_GONE', peer, 'nobody accepts connections at its socket');
   }
 
+  /** True for a pid file without a second line: its number may long be that of another process. */
+  #isVague(path: string): boolean {
+    const pid = readPid(`${path}.pid`)?.identity;
+    return pid !== undefined && pid.start === undefined;
+  }
+
+  /** The error for a peer whose pid file may well lie, and at whose socket nobody listens: it has died. */
+  #unread(error: unknown, peer: string, path: string): IpcError | undefined {
+    const pid = readPid(`${path}.pid`)?.identity.pid;
+    if (systemCode(error) !== 'ECONNREFUSED' || !this.#isVague(path) || look(path)?.isSocket() !== true)
+      return undefined;
+    return this.#buried(peer, pid, reapUnread);
+  }
+
   #died(peer: string, path: string): IpcError | undefined {
     const pid = readPid(`${path}.pid`)?.identity;
-    if (pid === undefined || isAlive(pid)) return undefined;
+    return pid === undefined || isAlive(pid) ? undefined : this.#buried(peer, pid.pid, reapOne);
+  }
+
+  #buried(peer: string, pid: number | undefined, reap: typeof reapOne): IpcError {
     this.#known.delete(peer);
-    this.#dead(peer);
-    return this.#error('IPCM_PEER_GONE', peer, `its process ${pid.pid} has died`, pid.pid);
+    this.#bury(peer, reap);
+    return this.#error('IPCM_PEER_GONE', peer, `its process ${pid} has died`, pid);
   }
 
   #error(code: 'IPCM_PEER_GONE' | 'IPCM_PEER_UNKNOWN', peer: string, why: string, pid?: number): IpcError {

@@ -9,11 +9,14 @@ import type { EntryKind } from './entry-kind.ts';
 import { look, storeError } from './files.ts';
 import type { Member } from './member.ts';
 import { entryFor } from './names.ts';
-import { readPid } from './pid-file.ts';
-import { reapOne } from './reap.ts';
+import { readPid, type PidRecord } from './pid-file.ts';
+import { reapOne, reapUnread } from './reap.ts';
 
 /** Milliseconds for which a living peer may have an entry that nobody reads: it is being made, or its process is ending. */
 const patience = 200;
+
+/** The same where a pid file has no second line: its process may have died long ago, and its number be another's. */
+const littlePatience = 20;
 
 /** Milliseconds between two tries meanwhile. */
 const interval = 2;
@@ -57,15 +60,10 @@ export class Reachability {
    * trying again. `known` says that it was there before.
    */
   absent(name: string, known: boolean): IpcError | Promise<void> {
-    const { place, identity } = this.#member;
+    const { place } = this.#member;
     const path = this.path(name);
     const pid = readPid(`${path}.pid`);
-    if (pid !== undefined && !isAlive(pid.identity)) {
-      this.#since.delete(name);
-      const reaped = reapOne({ place, kind: this.#kind, self: identity }, entryFor(name, this.#nameLimit));
-      if (reaped !== undefined) this.#report.reaped(reaped);
-      return this.#gone(name, `its process ${pid.identity.pid} has died`, pid.identity.pid);
-    }
+    if (pid !== undefined && !isAlive(pid.identity)) return this.#died(name, pid, reapOne);
     if (look(path) === undefined) {
       this.#since.delete(name);
       if (look(place.route) === undefined) {
@@ -77,7 +75,11 @@ export class Reachability {
     const now = performance.now();
     const since = this.#since.get(name) ?? now;
     this.#since.set(name, since);
-    if (now - since < patience) return new Promise((resolve) => setTimeout(resolve, interval));
+    const isVague = pid !== undefined && pid.identity.start === undefined;
+    if (now - since < (isVague ? littlePatience : patience)) {
+      return new Promise((resolve) => setTimeout(resolve, interval));
+    }
+    if (isVague) return this.#died(name, pid, reapUnread);
     this.#since.delete(name);
     const why = `nobody reads ${path}; whoever made it has died or is not ours`;
     return known ? this.#gone(name, why) : this.#unknown(name, why);
@@ -86,6 +88,14 @@ export class Reachability {
   /** The error for a failure of the system. */
   failed(error: unknown, name: string): IpcError {
     return storeError(error, `send to ${quote(name)}`, this.#member.place);
+  }
+
+  #died(name: string, { identity: { pid } }: PidRecord, reap: typeof reapOne): IpcError {
+    this.#since.delete(name);
+    const { place, identity } = this.#member;
+    const reaped = reap({ place, kind: this.#kind, self: identity }, entryFor(name, this.#nameLimit));
+    if (reaped !== undefined) this.#report.reaped(reaped);
+    return this.#gone(name, `its process ${pid} has died`, pid);
   }
 
   #gone(name: string, why: string, pid?: number): IpcError {

@@ -139,3 +139,12 @@ export function reapOne(reaper: Reaper, entry: string): Reaped | undefined {
   }
   return pid.acknowledge || isAlive(pid.identity) ? undefined : reapDead(reaper, entry, pid);
 }
+
+/**
+ * Removes a client whose entry nobody reads, where its pid file has no second line to tell its process from a later one of
+ * that number: the kernel knows better. Undefined where there is a second line, or somebody else was faster.
+ */
+export function reapUnread(reaper: Reaper, entry: string): Reaped | undefined {
+  const pid = readPid(`${reaper.place.route}/${entry}.pid`);
+  return pid === undefined || pid.identity.start !== undefined ? undefined : reapDead(reaper, entry, pid);
+}

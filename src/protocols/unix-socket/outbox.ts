@@ -32,7 +32,7 @@ interface Peer {
   readonly name: string;
   readonly path: string;
   readonly fd: number;
-  readonly inode: bigint | undefined;
+  readonly inode: bigint;
   readonly room: Room;
   checkedAt: number;
   /** See `keepTrying`. */
@@ -151,8 +151,10 @@ export class Outbox implements Sink {
   /** The peer, or a promise where it is worth trying again. Throws what concerns the whole peer. */
   #open(name: string, known: boolean): Peer | Promise<void> {
     const path = this.#reachability.path(name);
-    const fd = this.#reachability.isDead(name) ? undefined : this.#tryConnect(path, name);
-    if (fd === undefined) {
+    // Looked at first: connecting would follow a symbolic link.
+    const entry = this.#reachability.isDead(name) ? undefined : look(path);
+    const fd = entry?.isSocket() === true ? this.#tryConnect(path, name) : undefined;
+    if (entry === undefined || fd === undefined) {
       const absent = this.#reachability.absent(name, known);
       if (isIpcError(absent)) throw absent;
       return absent;
@@ -160,7 +162,7 @@ export class Outbox implements Sink {
     this.#reachability.reached(name);
     this.#native.setSendBufferSize(fd, wishedBuffer);
     const room = new Room(fd, this.#native);
-    const peer = { name, path, fd, inode: look(path)?.ino, room, checkedAt: performance.now(), patience: mostPatience };
+    const peer = { name, path, fd, inode: entry.ino, room, checkedAt: performance.now(), patience: mostPatience };
     this.#peers.set(name, peer);
     if (this.#peers.size > mostOpen) this.#closeIdle(1);
     return peer;
