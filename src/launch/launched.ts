@@ -90,6 +90,13 @@ export class Launched {
     return this.#gone.promise;
   }
 
+  /** Rejects with `IPCM_SERVICE_FAILED` when it will never be ready. */
+  get failed(): Promise<never> {
+    const never = this.#ready.promise.then(() => new Promise<never>(() => undefined));
+    never.catch(() => undefined);
+    return never;
+  }
+
   /** The error that it ended with after it had been ready, if it told one. */
   get failure(): Error | undefined {
     return this.#failure === undefined ? undefined : errorOf(this.#failure);

@@ -69,13 +69,18 @@ export class EventSources {
     this.#signals.set(signal, () => process.off(signal, handler));
   }
 
-  /** Stops everything; signals do again what they do by themselves. */
+  /** Stops everything but signals: whoever sends one to a service that ends already would otherwise end it in the midst of it. */
   stop(): void {
     this.#stopped = true;
     this.#arrangeInterval(false);
     this.#arrangeDeltas(false);
     this.#arrangeChildren(false);
-    for (const stop of [...this.#stops.splice(0), ...this.#signals.values()]) stop();
+    for (const stop of this.#stops.splice(0)) stop();
+  }
+
+  /** Signals do again what they do by themselves. */
+  releaseSignals(): void {
+    for (const stop of this.#signals.values()) stop();
     this.#signals.clear();
   }
 

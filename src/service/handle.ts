@@ -55,6 +55,26 @@ export class ServiceHandle<Request = unknown, Response = unknown> extends Servic
     return this.#answers.client;
   }
 
+  /**
+   * True when the service is connected; with `timeout` (milliseconds) waits for it. Rejects at once with
+   * `IPCM_SERVICE_FAILED` when it was started for this handle and will never be.
+   */
+  override async ready(options: WaitOptions = {}): Promise<boolean> {
+    if (this.#launched === undefined) return super.ready(options);
+    const given = new AbortController();
+    const failed = this.#launched.failed;
+    const signal = options.signal === undefined ? given.signal : AbortSignal.any([options.signal, given.signal]);
+    const waits = options.timeout !== undefined || options.signal !== undefined;
+    const active = super.ready(waits ? { ...options, signal } : {});
+    try {
+      return await Promise.race([active, failed]);
+    } finally {
+      given.abort();
+      // Aborted, if it was not first.
+      active.catch(() => undefined);
+    }
+  }
+
   /** How the first process of the service ended, when it has; never resolves where others started it. */
   get ended(): Promise<Ending> {
     return this.#launched?.ended ?? new Promise(() => undefined);

@@ -28,7 +28,12 @@ export interface PeerWatchPort {
   fail(request: WatchedRequest, error: IpcError): void;
 }
 
-/** Milliseconds before the first look, and between two: answers that come sooner cost nothing. */
+/**
+ * Milliseconds before the first look: answers that come sooner cost nothing, and whoever may take the name of the one that
+ * was asked needs longer to start.
+ */
+const firstLook = 5;
+/** Milliseconds between two looks. */
 const interval = 40;
 /** The same where a look is a query that a server has to answer. */
 const remoteInterval = 250;
@@ -65,7 +70,7 @@ export class PeerWatch {
     if (this.#active) return;
     this.#active = true;
     // One timer for all: most requests are answered before it runs, and making one costs more than that.
-    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#tick(), this.#interval).unref();
+    this.#timer ??= setTimeout(() => this.#first(), firstLook).unref();
   }
 
   /** There is none any more. */
@@ -81,6 +86,13 @@ export class PeerWatch {
     this.#timer = undefined;
     this.#unwatch?.();
     this.#unwatch = undefined;
+  }
+
+  #first(): void {
+    this.#timer = undefined;
+    if (!this.#active) return;
+    this.#timer = setTimeout(() => this.#tick(), this.#interval).unref();
+    this.#look();
   }
 
   #tick(): void {

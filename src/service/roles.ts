@@ -43,7 +43,7 @@ async function runService(
   else starter?.addEventListener('abort', () => service.end(), { once: true });
   ready();
   try {
-    await service.run();
+    await holding(service.run());
   } finally {
     if (starter?.aborted === true) await removeIfOrphaned(info);
   }
@@ -66,9 +66,21 @@ async function runWorker(
   const work = (await loadFunction(code)) as (context: WorkerContext) => unknown;
   ready();
   try {
-    await work({ name, service: String(settings['service']), ipcmInfo: info, params, signal: controller.signal });
+    await holding(
+      work({ name, service: String(settings['service']), ipcmInfo: info, params, signal: controller.signal }),
+    );
   } catch (error) {
     // What it was told to stop with is no failure.
     if (!controller.signal.aborted || error !== controller.signal.reason) throw explainInline(error);
+  }
+}
+
+/** Keeps the process until the work is done, also where it waits for what would not keep it, such as an AbortSignal. */
+async function holding(work: unknown): Promise<void> {
+  const timer = setInterval(() => undefined, 2 ** 30);
+  try {
+    await work;
+  } finally {
+    clearInterval(timer);
   }
 }

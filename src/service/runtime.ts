@@ -206,8 +206,8 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   }
 
   *#lastSteps(): Generator<() => Promise<void>> {
-    // A signal that came before the message that ended it is told after it, in the same turn of the event loop.
-    yield () => new Promise((resolve) => setImmediate(resolve));
+    // A signal that came before the message that ended it may be told after it: in this turn of the event loop or the next.
+    for (let turn = 0; turn < 2; turn++) yield () => new Promise((resolve) => setImmediate(resolve));
     yield () => this.#finishInHand();
     this.#sources.stop();
     yield async () => {
@@ -219,6 +219,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     this.#intake.close();
     // What still waits is told apart from what was dealt with by nobody but its senders, who see this service go.
     yield () => this.client.disconnect(() => undefined);
+    this.#sources.releaseSignals();
   }
 
   #take({ message, meaning }: Received): void {

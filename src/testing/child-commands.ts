@@ -21,6 +21,11 @@ export interface Commands {
   connect: [args: ConnectArguments, result: null];
   /** Makes a store, guarded unless the options say otherwise. */
   spawn: [args: { readonly options: Readonly<Record<string, unknown>> }, result: { info: string; route: string }];
+  /** Starts a service on a store of its own, guarded unless the options say otherwise, and does not stop it. */
+  service: [
+    args: { readonly spawn: Readonly<Record<string, unknown>> },
+    result: { readonly pid: number; readonly route: string },
+  ];
   /** Sends one message and awaits it. */
   send: [args: { readonly to: string; readonly content: unknown }, result: null];
   /** Sends numbered messages without awaiting any, then waits for all. Returns how many were refused. */

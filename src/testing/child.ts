@@ -8,8 +8,10 @@ import { ipcmConnect, ipcmReconnect, ipcmSpawn, type ConnectOptions } from '../b
 import type { Client } from '../client/client.ts';
 import { isIpcError, systemCode } from '../errors.ts';
 import { resolveProtocol } from '../protocols/resolve.ts';
+import { ipcmService } from '../service/start.ts';
 import type { Answer, ChildEvent, Commands, NumberedBatch, Reported, Request } from './child-commands.ts';
 import { numbered, receiptOf } from './numbered.ts';
+import { helper } from './services/helper.ts';
 import type { Message } from '../message/message.ts';
 
 type Handlers = { readonly [K in keyof Commands]: (args: Commands[K][0]) => Promise<Commands[K][1]> };
@@ -82,6 +84,10 @@ const handlers: Handlers = {
   async spawn({ options }) {
     const { info, route } = await ipcmSpawn(options);
     return { info, route };
+  },
+  async service({ spawn }) {
+    const handle = await ipcmService('helper', helper, { spawn });
+    return { pid: handle.childPid ?? 0, route: handle.bus?.route ?? '' };
   },
   async send({ to, content }) {
     await own().sendMessage(to, content);

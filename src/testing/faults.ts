@@ -6,6 +6,17 @@ import { until } from './until.ts';
 /** State letter of a process in /proc; undefined where there is none. */
 const stateOf = (pid: number): string | undefined => readProcStat(pid)?.state;
 
+/** True while a process lives: one that waits to be collected, by whoever inherited it, does not. */
+export function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    // ESRCH: there is none.
+    return false;
+  }
+  return stateOf(pid) !== 'Z';
+}
+
 /** Kills a child without a chance to clean up (`kill -9`) and waits until the system has taken it away. */
 export async function killHard(child: ChildClient): Promise<void> {
   process.kill(child.pid, 'SIGKILL');

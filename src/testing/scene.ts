@@ -97,9 +97,12 @@ export class Scene {
 
   /** Has a child make a store; the test removes it. */
   async spawnIn(child: ChildClient, options: SpawnOptions): Promise<{ readonly info: string; readonly route: string }> {
-    const { childProtocol, protocol } = this.subject.factory;
-    const named = childProtocol ?? (typeof protocol === 'string' ? protocol : protocol.className);
-    return child.call('spawn', { options: { ...(await this.spawnOptions(options)), protocol: named } });
+    return child.call('spawn', { options: await this.#plainSpawnOptions(options) });
+  }
+
+  /** Has a child start a service on a store of its own, which the test removes if that child does not. */
+  async serviceIn(child: ChildClient): Promise<{ readonly pid: number; readonly route: string }> {
+    return child.call('service', { spawn: await this.#plainSpawnOptions({}) });
   }
 
   /** Connects a child, or has it come back. */
@@ -221,6 +224,13 @@ export class Scene {
     } finally {
       await store.close();
     }
+  }
+
+  /** As `spawnOptions`, for another process. */
+  async #plainSpawnOptions(options: SpawnOptions): Promise<Readonly<Record<string, unknown>>> {
+    const { childProtocol, protocol } = this.subject.factory;
+    const named = childProtocol ?? (typeof protocol === 'string' ? protocol : protocol.className);
+    return { ...(await this.spawnOptions(options)), protocol: named };
   }
 
   #connectOptions(): ConnectOptions {

@@ -3,21 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rejectsWith, takeContents } from '../assertions.ts';
+import { lives } from '../faults.ts';
 import { diary } from '../services/diary.ts';
 import { helper, type About } from '../services/helper.ts';
 import type { Suite } from '../suite.ts';
 import { until } from '../until.ts';
-
-/** True while there is such a process, be it a zombie. */
-export function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    // ESRCH: there is none.
-    return false;
-  }
-}
 
 /** Tests of endings. */
 export function serviceEndingTests(suite: Suite): void {
@@ -124,7 +114,7 @@ export function serviceEndingTests(suite: Suite): void {
       assert.deepEqual([report?.remaining, report?.clientErrors], [[], []]);
       assert.equal(await handle.stop(), report, 'twice is fine');
       assert.deepEqual(await handle.ended, { code: 0, signal: null });
-      assert.equal(exists(pid), false);
+      assert.equal(lives(pid), false);
       assert.equal(await scene.exists(bus), false);
       await rejectsWith(handle.request({ do: 'echo' }), 'IPCM_NOT_CONNECTED');
     },
@@ -133,10 +123,10 @@ export function serviceEndingTests(suite: Suite): void {
   suite.crossProcess('a service that does not end is killed by the handle that started it', async (scene) => {
     const bus = await scene.bus();
     const observer = await scene.connect(bus, 'observer');
-    const handle = await scene.service(bus, 'stuck', helper, { params: 'observer' });
-    await handle.request({ do: 'block', with: 60_000 });
+    const handle = await scene.service(bus, 'stuck', helper);
+    const blocked = handle.request({ do: 'block', with: 60_000 });
     await takeContents(observer, 1);
-    await handle.stop({ timeout: 100 });
+    await Promise.all([handle.stop({ timeout: 100 }), rejectsWith(blocked, 'IPCM_NOT_CONNECTED', 'IPCM_PEER_GONE')]);
     assert.deepEqual(await handle.ended, { code: null, signal: 'SIGKILL' });
     await until('it is off the bus', async () => !(await observer.peerExists('stuck')), 2000);
   });

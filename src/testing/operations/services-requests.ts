@@ -55,7 +55,7 @@ async function requests(context: TestContext, { handle, plain }: Asked): Promise
       assert.deepEqual(await handle.request({ do: 'echo', with: value }), value);
     }
     const about = (await handle.request({ do: 'about' })) as About;
-    assert.deepEqual([about.name, about.state, about.params], ['helper', 'running', { from: 'the test' }]);
+    assert.deepEqual([about.name, about.state, about.params], ['helper', 'running', "{ from: 'the test' }"]);
   });
 
   await context.test('five requests at once are all answered, each with its own answer', inTime, async () => {

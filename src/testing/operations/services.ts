@@ -6,7 +6,10 @@ import type { Suite } from '../suite.ts';
 import { serviceCallbackTests } from './services-callbacks.ts';
 import { serviceEndingTests } from './services-endings.ts';
 import { serviceErrorTests } from './services-errors.ts';
+import { serviceFaultTests } from './services-faults.ts';
 import { serviceRequestTests } from './services-requests.ts';
+import { serviceStartTests } from './services-starts.ts';
+import { serviceWorkerTests } from './services-workers.ts';
 
 /** Tests of services. */
 export function serviceTests(suite: Suite): void {
@@ -14,6 +17,9 @@ export function serviceTests(suite: Suite): void {
   serviceErrorTests(suite);
   serviceCallbackTests(suite);
   serviceEndingTests(suite);
+  serviceStartTests(suite);
+  serviceWorkerTests(suite);
+  serviceFaultTests(suite);
 
   if (suite.subject.capabilities.crossProcess) return;
   suite.test('no crossProcess: a service in a process of its own is refused, and nothing is left', async (scene) => {

@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { isIpcError } from '../../errors.ts';
 import { defineService } from '../../service/define.ts';
 import type { RequestContext, Service, ServiceDefinition } from '../../service/definition.ts';
@@ -52,7 +53,8 @@ export interface About {
   readonly pid: number;
   readonly name: string;
   readonly state: string;
-  readonly params: unknown;
+  /** As `util.inspect` shows them. */
+  readonly params: string;
   readonly execArgv: readonly string[];
   readonly cwd: string;
   readonly argv: readonly string[];
@@ -138,9 +140,9 @@ class Helper implements ServiceDefinition<Ask> {
       this.#inHand--;
     },
     busiest: () => this.#busiest,
-    block: (milliseconds, { service }) => {
-      void service.client.sendMessage(String(service.params), 'blocking');
-      setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(milliseconds)));
+    block: async (milliseconds, { service }) => {
+      await service.client.sendMessage('observer', 'blocking');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(milliseconds));
       return 'unblocked';
     },
     send: (value) => {
@@ -194,7 +196,16 @@ class Helper implements ServiceDefinition<Ask> {
   #about(): About {
     const { pid, name, state, params } = this.#service;
     const { execArgv, argv } = process;
-    return { pid, name, state, params, execArgv, cwd: process.cwd(), argv, environment: JSON.stringify(process.env) };
+    return {
+      pid,
+      name,
+      state,
+      params: inspect(params),
+      execArgv,
+      cwd: process.cwd(),
+      argv,
+      environment: JSON.stringify(process.env),
+    };
   }
 }
 

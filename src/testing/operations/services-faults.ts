@@ -1,0 +1,103 @@
+/** Services that are killed, stopped, busy or crash: who asked them knows, soon, and never by a timeout. */
+import assert from 'node:assert/strict';
+import { readProcStat } from '../../liveness/identity.ts';
+import { rejectsWith, takeContents } from '../assertions.ts';
+import { lives } from '../faults.ts';
+import { helper, type About } from '../services/helper.ts';
+import type { Suite } from '../suite.ts';
+import { until } from '../until.ts';
+
+/** Nothing here waits for it: a failure by this says that the service's end was not noticed. */
+const never = { timeout: 25_000 };
+
+/** Tests of faults. */
+export function serviceFaultTests(suite: Suite): void {
+  suite.crossProcess('a request to a service that is killed, exits or crashes fails at once', async (scene) => {
+    const bus = await scene.bus();
+    for (const how of ['kill', 'exit', 'crash'] as const) {
+      const handle = await scene.service(bus, how, helper, { stderr: 'ignore' });
+      const pending = handle.request({ do: 'hang' }, never);
+      await handle.request({ do: 'echo' });
+      const begin = performance.now();
+      if (how === 'kill') process.kill(handle.childPid ?? 0, 'SIGKILL');
+      else handle.sendRequest({ do: how, with: 3 });
+      assert.equal((await rejectsWith(pending, 'IPCM_PEER_GONE')).peer, how);
+      assert.ok(performance.now() - begin < 10_000, 'long before its deadline');
+      const { code, signal } = await handle.ended;
+      assert.deepEqual([code, signal], how === 'kill' ? [null, 'SIGKILL'] : [how === 'exit' ? 3 : 1, null]);
+      await rejectsWith(handle.request({ do: 'echo' }, never), 'IPCM_PEER_GONE', 'IPCM_PEER_UNKNOWN');
+    }
+  });
+
+  suite.crossProcess(
+    'an answer that was delivered is returned, although its service has exited since',
+    async (scene) => {
+      const bus = await scene.bus();
+      const handle = await scene.service(bus, 'helper', helper);
+      assert.equal(await handle.request({ do: 'answerAndExit', with: 'the last' }, never), 'the last');
+      assert.deepEqual(await handle.ended, { code: 0, signal: null });
+      const second = await scene.service(bus, 'helper', helper);
+      const id = second.sendRequest({ do: 'answerAndExit', with: 'read late' }, never);
+      await second.ended;
+      assert.equal(await second.awaitResponse(id), 'read late');
+    },
+  );
+
+  suite.crossProcess('a service that is stopped, or whose event loop is busy, is waited for', async (scene) => {
+    const bus = await scene.bus();
+    const observer = await scene.connect(bus, 'observer');
+    const handle = await scene.service(bus, 'helper', helper);
+    const pid = handle.childPid ?? 0;
+    process.kill(pid, 'SIGSTOP');
+    await until('it is stopped', () => readProcStat(pid)?.state === 'T');
+    const toStopped = handle.request({ do: 'echo', with: 'from one that was stopped' });
+    await rejectsWith(handle.request({ do: 'echo' }, { timeout: 700 }), 'IPCM_TIMEOUT');
+    process.kill(pid, 'SIGCONT');
+    assert.equal(await toStopped, 'from one that was stopped');
+    const blocked = handle.request({ do: 'block', with: 800 });
+    await takeContents(observer, 1);
+    const meanwhile = handle.request({ do: 'echo', with: 'when there was time' });
+    assert.deepEqual(await Promise.all([blocked, meanwhile]), ['unblocked', 'when there was time']);
+  });
+
+  suite.crossProcess('when a service is killed, what it has started ends too', async (scene) => {
+    const bus = await scene.bus();
+    const observer = await scene.connect(bus, 'observer');
+    const handle = await scene.service(bus, 'outer', helper);
+    const [inner = 0] = (await handle.request({ do: 'nest', with: 'inner' })) as number[];
+    const worker = (await handle.request({ do: 'work', with: { name: 'patient' } })) as number;
+    await takeContents(observer, 1);
+    process.kill(handle.childPid ?? 0, 'SIGKILL');
+    assert.deepEqual(await takeContents(observer, 1), ['patient was told']);
+    await until('they are gone', () => ![inner, worker].some(lives));
+    assert.equal(await observer.peerExists('inner'), false);
+  });
+
+  suite.crossProcess('a name that was taken over does not answer for the dead', async (scene) => {
+    const bus = await scene.bus();
+    const handle = await scene.service(bus, 'helper', helper);
+    const pending = handle.request({ do: 'hang' }, never);
+    // Time enough for a look at who it is that was asked; a successor needs more for its start, if it is no test.
+    await handle.request({ do: 'slow', with: 100 });
+    process.kill(handle.childPid ?? 0, 'SIGKILL');
+    await handle.ended;
+    const successor = await scene.serve(bus, 'helper', helper);
+    await rejectsWith(pending, 'IPCM_PEER_GONE');
+    assert.equal(((await handle.request({ do: 'about' })) as About).pid, successor.service.pid);
+  });
+
+  for (const how of ['comes to its end', 'exits', 'fails', 'is killed'] as const) {
+    suite.crossProcess(`a process that ${how} takes the service along that it has started`, async (scene) => {
+      const child = await scene.child();
+      const { pid, route } = await scene.serviceIn(child);
+      assert.ok(lives(pid));
+      if (how === 'comes to its end') await child.call('letGo', { waiting: false });
+      else if (how === 'is killed') process.kill(child.pid, 'SIGKILL');
+      else await child.last(how === 'exits' ? 'exit' : 'fail', { code: 0 });
+      await child.ended;
+      await until('the service is gone', () => !lives(pid));
+      // One that is killed cannot remove it: the service does, when it leaves.
+      assert.equal(await scene.exists({ route }), false, 'its store was guarded');
+    });
+  }
+}
