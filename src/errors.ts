@@ -36,6 +36,7 @@ export const errorCodes = {
   IPCM_ROUTE_UNSAFE: 'a route that somebody else could tamper with',
   IPCM_PEER_EXPIRED: 'the peer was suspended and did not come back before its deadline',
   IPCM_SERVICE_FAILED: 'a service or worker that did not start',
+  IPCM_RESTART_LIMIT: 'a supervised service that ended too often',
   IPCM_REQUEST_FAILED: 'the handler of a request threw',
   IPCM_REQUEST_INVALID: 'a request or an answer that does not fit, or a service that answers none',
   IPCM_NOT_IN_SERVICE: 'something that only a service can do',

@@ -42,8 +42,8 @@ export interface LaunchOptions {
 /** Flags that concern this process alone, and would make a child do something else than its work. */
 const own =
   /^(?:-[ep]+|--eval|--print|--check|-c|-i|--interactive|--test(?:-.*)?|--watch(?:-.*)?|--run|--inspect(?:-.*)?|--input-type)(?:=|$)/;
-/** Those of them whose value is the next argument. */
-const withValue = /^(?:-[ep]+|--eval|--print|--input-type|--run|--watch-path)$/;
+/** Those of them whose value is the next argument, whatever it begins with. */
+const withValue = /^(?:-[ep]+|--eval|--print)$/;
 
 /**
  * What `node --test` of Node 24 gives to each test file unasked: the defaults of most options, which is not the same as
@@ -86,11 +86,16 @@ export function outputDescriptor(
 export function inheritedFlags(given: readonly string[], env: NodeJS.ProcessEnv): string[] {
   const isTest = env['NODE_TEST_CONTEXT'] !== undefined;
   const flags: string[] = [];
-  let skip = false;
+  let [left, value] = [false, false];
   for (const flag of given) {
-    if (skip) skip = false;
-    else if (own.test(flag)) skip = withValue.test(flag);
-    else if (!isTest || !ofTestRunner.test(flag)) flags.push(flag);
+    // What is no flag is the value of the one before.
+    if (value || (left && !flag.startsWith('-'))) {
+      value = false;
+      continue;
+    }
+    left = own.test(flag);
+    value = left && withValue.test(flag);
+    if (!left && (!isTest || !ofTestRunner.test(flag))) flags.push(flag);
   }
   return flags;
 }

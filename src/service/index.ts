@@ -11,6 +11,16 @@ export type { SchemaResult, StandardSchema } from './schema.ts';
 export { ipcmServe, type RunningService, type ServeOptions, type ServiceBody } from './serve.ts';
 export { ipcmServeModule } from './serve-module.ts';
 export { ipcmService, ipcmServiceHandle, type ServiceInput, type ServiceOptions } from './start.ts';
+export { ipcmSupervise, Supervisor, type SupervisedState } from './supervisor.ts';
+export type {
+  SupervisedExit,
+  SupervisedOptions,
+  SupervisedService,
+  SupervisorEvents,
+  SupervisorOptions,
+  SupervisorRestart,
+  SupervisorStrategy,
+} from './supervisor-options.ts';
 export { ipcmWorker, type WorkerInput, type WorkerOptions } from './worker.ts';
 export type { WorkerContext } from './worker-context.ts';
 export type { Ending } from '../launch/launched.ts';

@@ -5,17 +5,15 @@ import { IpcError } from '../errors.ts';
 import { callerFile } from '../launch/caller-file.ts';
 import { Launched } from '../launch/launched.ts';
 import type { LaunchOptions } from '../launch/options.ts';
-import type { Protocol } from '../protocol/protocol.ts';
 import { formatInfo, parseInfo } from '../spawn/connection-info.ts';
 import type { Spawn } from '../spawn/spawn.ts';
 import { OwnAnswers, SharedAnswers } from './answers.ts';
 import { program } from '../launch/program.ts';
+import { assignmentOf, checkReach, parentService } from './assign.ts';
 import { referenceOf } from './code.ts';
-import { currentService, insideService } from './current.ts';
 import type { DefinedService } from './define.ts';
 import type { Service, ServiceDefinition, ServiceSettings } from './definition.ts';
 import { handleName, ServiceHandle } from './handle.ts';
-import { settingsOf } from './settings.ts';
 
 /** Options of {@link ipcmService}. */
 export interface ServiceOptions<Params = unknown> extends ServiceSettings, LaunchOptions {
@@ -58,7 +56,7 @@ export async function ipcmService<Request = unknown, Response = unknown, Params 
 ): Promise<ServiceHandle<Request, Response>> {
   checkName('ipcmService', name);
   const code = referenceOf('ipcmService', what, callerFile(ipcmService));
-  const parent = options.service ?? (options.ipcmInfo === undefined ? parentService() : undefined);
+  const parent = options.service ?? (options.ipcmInfo === undefined ? parentService('ipcmService') : undefined);
   if (options.daemonize === true && parent === undefined && options.ipcmInfo === undefined) {
     throw new IpcError(
       'IPCM_INVALID_OPTION',
@@ -66,10 +64,7 @@ export async function ipcmService<Request = unknown, Response = unknown, Params 
     );
   }
   const launched = new Launched('ipcmService', `service "${name}"`, program, options);
-  const assign = (info: string): void => {
-    const settings = { ...settingsOf(options), connect: connectable(options), daemon: options.daemonize === true };
-    launched.assign({ role: 'service', name, info, code, params: options.params, settings });
-  };
+  const assign = (info: string): void => launched.assign(assignmentOf(name, info, code, options));
   try {
     if (parent !== undefined) return await startNested(parent, name, launched, assign, options);
     return await startWithHandle(name, launched, assign, options);
@@ -87,7 +82,7 @@ async function startNested<Request, Response>(
   assign: (info: string) => void,
   options: LaunchOptions & { readonly wait?: boolean | undefined },
 ): Promise<ServiceHandle<Request, Response>> {
-  checkReach(name, parent.client);
+  checkReach('ipcmService', name, parent.client);
   assign(parent.ipcmInfo);
   if (options.daemonize !== true) parent.children.addService(name, launched);
   if (options.wait !== false) await launched.ready(options.startTimeout);
@@ -106,13 +101,13 @@ async function startWithHandle<Request, Response>(
   try {
     const [protocol, serializer, route] = parseInfo('ipcmService', options.ipcmInfo ?? bus ?? '');
     const ipcmInfo = formatInfo([protocol, serializer, route]);
-    if (bus !== undefined) checkReach(name, bus);
+    if (bus !== undefined) checkReach('ipcmService', name, bus);
     assign(ipcmInfo);
     const client = await connectHandle(handleName(name), bus, ipcmInfo, options.connect);
     const answers = new OwnAnswers(client);
     const handle = new ServiceHandle<Request, Response>({ name, answers, bus, ipcmInfo, launched });
     try {
-      checkReach(name, client);
+      checkReach('ipcmService', name, client);
       if (options.wait !== false) await launched.ready(options.startTimeout);
     } catch (error) {
       await client.disconnect(() => undefined);
@@ -124,17 +119,6 @@ async function startWithHandle<Request, Response>(
     await bus?.unspawn();
     throw error;
   }
-}
-
-/** A service has a process of its own, which some protocols do not reach. */
-function checkReach(name: string, { protocol }: { readonly protocol: Protocol }): void {
-  if (protocol.capabilities.crossProcess) return;
-  throw new IpcError(
-    'IPCM_NOT_SUPPORTED',
-    `ipcmService: service "${name}" would have a process of its own, and ${protocol.name} reaches only one; ` +
-      'run it in this process with ipcmServe, or use another protocol',
-    { protocol: protocol.name },
-  );
 }
 
 function connectHandle(name: string, bus: Spawn | undefined, info: string, options: ConnectOptions | undefined) {
@@ -155,26 +139,4 @@ export async function ipcmServiceHandle<Request = unknown, Response = unknown>(
   const client = await ipcmConnect(clientName, info, rest);
   const ipcmInfo = formatInfo(parseInfo('ipcmServiceHandle', info));
   return new ServiceHandle({ name, answers: new OwnAnswers(client), ipcmInfo, bus: undefined, launched: undefined });
-}
-
-/** The service that this process is. Throws while its module is being imported: the start would go on for ever. */
-function parentService(): Service | undefined {
-  const service = currentService();
-  if (service !== undefined || !insideService()) return service;
-  throw new IpcError(
-    'IPCM_INVALID_OPTION',
-    'ipcmService was called while the module of a service was being imported, in the process of that service; ' +
-      'put the definition into a module of its own, or call it only if insideService() is false',
-  );
-}
-
-/** What of the options of a client can travel to another process. */
-function connectable(options: ServiceOptions): ConnectOptions {
-  const {
-    protocol: _,
-    serializer: __,
-    ...rest
-  } = { ...options.spawn, ...options.connect } as ConnectOptions & SpawnOptions;
-  const { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions } = rest;
-  return { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions };
 }

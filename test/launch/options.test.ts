@@ -65,3 +65,20 @@ describe('the plan', () => {
     );
   });
 });
+it('values of flags that are not passed on are not passed on either', () => {
+  for (const [given, expected] of [
+    [
+      ['--max-old-space-size=64', '--import', './hook.mjs', '--test'],
+      ['--max-old-space-size=64', '--import', './hook.mjs'],
+    ],
+    [['--test-name-pattern', 'a b', '--test-reporter', 'dot', '--enable-source-maps'], ['--enable-source-maps']],
+    [['--test-name-pattern=x', '--no-warnings'], ['--no-warnings']],
+    [['-e', '-1', '--no-warnings'], ['--no-warnings']],
+    [
+      ['--inspect-port', '0', '--watch', '--conditions', 'development'],
+      ['--conditions', 'development'],
+    ],
+  ] as const) {
+    assert.deepEqual(inheritedFlags(given, {}), expected);
+  }
+});

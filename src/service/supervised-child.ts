@@ -1,0 +1,121 @@
+/** One child of a supervisor: a name, and the process that stands behind it at the moment. */
+import type { Client } from '../client/client.ts';
+import type { CodeReference } from '../launch/assignment.ts';
+import { Launched } from '../launch/launched.ts';
+import { program } from '../launch/program.ts';
+import { assignmentOf } from './assign.ts';
+import type { SupervisedExit, SupervisedService } from './supervisor-options.ts';
+
+/** What a child needs of its supervisor. */
+export interface SupervisedChildPort {
+  readonly ipcmInfo: string;
+  readonly client: Client;
+  /** The process ended, and nobody asked it to. */
+  exited(child: SupervisedChild, exit: SupervisedExit): void;
+}
+
+/** Milliseconds to end when asked to, unless told otherwise. */
+const defaultGrace = 5000;
+
+/** A supervised service. */
+export class SupervisedChild {
+  readonly spec: SupervisedService;
+  readonly #code: CodeReference;
+  readonly #port: SupervisedChildPort;
+  #launched: Launched | undefined;
+  #pid: number | undefined;
+  #restarts = -1;
+  #starting: Launched | undefined;
+
+  constructor(spec: SupervisedService, code: CodeReference, port: SupervisedChildPort) {
+    this.spec = spec;
+    this.#code = code;
+    this.#port = port;
+  }
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  /** Process id of the service; undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.#pid;
+  }
+
+  /** How often it has been started again. */
+  get restarts(): number {
+    return Math.max(0, this.#restarts);
+  }
+
+  /** True between a start and an end. */
+  get running(): boolean {
+    return this.#launched !== undefined;
+  }
+
+  /** Starts it, and resolves to its process id when it is ready. Rejects as `ipcmService` does, with nothing left of it. */
+  async start(): Promise<number> {
+    const { name, options = {} } = this.spec;
+    const launched = new Launched('ipcmSupervise', `service "${name}"`, program, options);
+    this.#starting = launched;
+    try {
+      launched.assign(assignmentOf(name, this.#port.ipcmInfo, this.#code, options));
+      this.#pid = await launched.ready(options.startTimeout);
+    } catch (error) {
+      launched.release();
+      launched.kill('SIGKILL');
+      await launched.ended;
+      throw error;
+    } finally {
+      this.#starting = undefined;
+    }
+    this.#launched = launched;
+    this.#restarts++;
+    void endOf(launched).then(() => this.#lost(launched));
+    return this.#pid;
+  }
+
+  /** Asks it to end by a terminate message, or by SIGTERM where that cannot be sent; after its grace it is killed. */
+  async stop(): Promise<void> {
+    const launched = this.#launched;
+    if (launched === undefined) return;
+    this.#forget();
+    const told = await this.#port.client.tryMessage(this.name, { terminate: 1 }).catch(() => undefined);
+    if (told?.sent !== true) launched.kill('SIGTERM');
+    await settlesIn(endOf(launched), this.spec.grace ?? defaultGrace);
+    launched.kill('SIGKILL');
+    await launched.ended;
+    // One that a wrapper had left behind sees that nobody holds it any more.
+    launched.release();
+  }
+
+  /** Asks one that is starting to give up. */
+  interrupt(): void {
+    this.#starting?.kill('SIGTERM');
+  }
+
+  #lost(launched: Launched): void {
+    if (this.#launched !== launched) return;
+    const pid = this.#pid;
+    this.#forget();
+    void launched.ended.then(({ code, signal }) => {
+      this.#port.exited(this, { name: this.name, pid, code, signal, error: launched.failure });
+    });
+  }
+
+  #forget(): void {
+    this.#launched = undefined;
+    this.#pid = undefined;
+  }
+}
+
+/** A process that was started through others has ended when its pipe has as well. */
+function endOf(launched: Launched): Promise<unknown> {
+  return Promise.all([launched.ended, launched.gone]);
+}
+
+/** Resolves with the promise, or after so many milliseconds. */
+async function settlesIn(promise: Promise<unknown>, milliseconds: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([promise, new Promise((resolve) => (timer = setTimeout(resolve, milliseconds)))]);
+  clearTimeout(timer);
+}
