@@ -217,7 +217,7 @@ test('what the demo refuses', async (t) => {
   const sandbox = new Sandbox(t);
   for (const [args, code, message] of [
     [['--protocol', 'LocalMemory'], 2, /^ipcm: IPCM_USAGE: .*LocalMemory reaches one only.*MessageFiles/],
-    [['/no/such/file'], 1, /^ipcm: ENOENT: /],
+    [['/no/such/file'], 1, /^ipcm: ENOENT: there is no file \/no\/such\/file; /],
     [['/tmp'], 1, /^ipcm: EISDIR: /],
     [['--counters', '0'], 2, /^ipcm: IPCM_USAGE: /],
     [['--counters', '65'], 2, /^ipcm: IPCM_USAGE: /],

@@ -58,11 +58,16 @@ export class OrderCheck {
   /** Reads until there have been so many messages; what waits behind them may come along. */
   async read(client: Client, total: number): Promise<void> {
     while (this.count < total) {
-      const messages = await client.getMessages({ timeout: 20_000 });
-      assert.ok(messages.length > 0, `nothing came any more after ${this.count} of ${total} messages`);
-      for (const { from, content } of messages) this.#check(from, content as { n: number; text: string });
-      this.count += messages.length;
+      assert.ok(await this.some(client, 20_000), `nothing came any more after ${this.count} of ${total} messages`);
     }
+  }
+
+  /** Reads what is there, or comes first; false where nothing comes in time. */
+  async some(client: Client, milliseconds: number): Promise<boolean> {
+    const messages = await client.getMessages({ timeout: milliseconds });
+    for (const { from, content } of messages) this.#check(from, content as { n: number; text: string });
+    this.count += messages.length;
+    return messages.length > 0;
   }
 
   #check(from: string, { n, text }: { n: number; text: string }): void {

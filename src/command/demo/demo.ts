@@ -1,4 +1,5 @@
 /** `ipcm demo`: counts the words of a file in several processes on one bus. */
+import { systemCode } from '../../errors.ts';
 import { access, constants, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -85,10 +86,17 @@ async function demo(file: string, options: DemoOptions): Promise<number> {
 /** Complains about a file before any process is started for it. */
 async function checkFile(file: string): Promise<void> {
   if (file === '-') return;
-  // Not opened here: a named pipe would take that for its reader.
-  if ((await stat(file)).isDirectory())
-    throw new CommandError('EISDIR', `${file} is a directory; demo counts one file`);
-  await access(file, constants.R_OK);
+  try {
+    // Not opened here: a named pipe would take that for its reader.
+    if ((await stat(file)).isDirectory())
+      throw new CommandError('EISDIR', `${file} is a directory; demo counts one file`);
+    await access(file, constants.R_OK);
+  } catch (error) {
+    const code = systemCode(error);
+    if (error instanceof CommandError || code === undefined) throw error;
+    const why = code === 'ENOENT' ? `there is no file ${file}` : `${file} cannot be read`;
+    throw new CommandError(code, `${why}; demo counts one file, or with - its input`);
+  }
 }
 
 async function checkProtocol(name: string | undefined): Promise<void> {
