@@ -109,6 +109,16 @@ export class ServiceHandle<Request = unknown, Response = unknown> extends Servic
     return this.#stopped;
   }
 
+  /**
+   * Disconnects the handle's client and leaves the service alone, for a daemon and for services of others: `stop` and leaving
+   * the scope of `await using` do nothing any more. Requests that are still open end in `IPCM_NOT_CONNECTED`.
+   */
+  async detach(): Promise<void> {
+    const closed = new IpcError('IPCM_NOT_CONNECTED', `the handle of service "${this.name}" was detached`);
+    this.#stopped ??= this.#answers.close(closed).then(() => undefined);
+    await this.#stopped;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
