@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import { ipcmSpawn } from '../index.ts';
 import { ipcmServeModule, type RunningService } from '../service/index.ts';
+import { access } from './access.ts';
 import { infoOf, readStdin } from './bus.ts';
 import { contentOf, type GlobalOptions } from './options.ts';
 import { print, printJson, say } from './output.ts';
@@ -45,7 +46,9 @@ async function serve(module: string, info: string | undefined, options: ServeCom
   // Before anything is there that a signal could leave behind.
   const interruption = onInterrupt('finishing what is in hand');
   const hasBus = (info ?? options.info ?? options.route ?? process.env['IPCM_INFO'] ?? '') !== '';
-  const bus = hasBus ? undefined : await ipcmSpawn({ protocol: options.protocol, serializer: options.serializer });
+  const bus = hasBus
+    ? undefined
+    : await ipcmSpawn({ protocol: options.protocol, serializer: options.serializer, ...access() });
   try {
     const ipcmInfo = bus?.info ?? (await infoOf(options, info));
     const running = await ipcmServeModule(name, ipcmInfo, locate(module), { params });

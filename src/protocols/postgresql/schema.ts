@@ -38,7 +38,7 @@ const text = [
   'ALTER TABLE ipcm_peers ENABLE ALWAYS TRIGGER ipcm_wake_peers',
   // Of those who are somebody, among the rows of all who ever were.
   'CREATE INDEX IF NOT EXISTS ipcm_peers_here ON ipcm_peers(id) WHERE (active IS NOT NULL OR pid IS NOT NULL)',
-  'CREATE INDEX IF NOT EXISTS ipcm_messages_turns ON ipcm_messages("to", ipcm_turn) WHERE ipcm_turn IS NOT NULL',
+  'CREATE INDEX IF NOT EXISTS ipcm_messages_turns ON ipcm_messages("to", ipcm_turn, stamp, ipcm_arrival) WHERE ipcm_turn IS NOT NULL',
   `CREATE INDEX IF NOT EXISTS ${marker} ON ipcm_messages("to", stamp, ipcm_arrival) WHERE ipcm_turn IS NULL`,
 ].map(change);
 

@@ -87,9 +87,11 @@ function entriesOf(text: string, refuse: (why: string) => never): Entry[] {
   return entries;
 }
 
+/** The parts of a URL. Not by `URL`, which takes no user without a host: then the host is the directory of a socket. */
+const urlParts = /^[^:]+:\/\/(?:([^/?#]*)@)?(\[[^\]/?#]*\]|[^:/?#]*)(?::([^/?#]*))?(?:\/([^?#]*))?(?:\?([^#]*))?$/;
+
 function fromUrl(route: string, words: RouteWords, refuse: (why: string) => never): Route {
   const [driver, keys] = Object.entries(words.drivers)[0] ?? refuse('has no driver');
-  let url: URL;
   const decoded = (text: string, what: string): string => {
     try {
       return decodeURIComponent(text);
@@ -98,25 +100,29 @@ function fromUrl(route: string, words: RouteWords, refuse: (why: string) => neve
       return refuse(`has a ${what} with a "%" that begins no escape`);
     }
   };
-  try {
-    // Of special schemes alone URL knows the host's rules; those of others may hold an encoded path.
-    url = new URL(route);
-  } catch {
-    // The reason would quote the URL, password and all.
-    return refuse('is no URL that can be read');
-  }
-  if (url.hash !== '') return refuse('has a fragment (an unescaped "#"?)');
-  const entries: Entry[] = [...url.searchParams].map(([key, value]) => [key.toLowerCase(), value]);
-  const name = decoded(url.pathname.replace(/^\//, ''), 'database');
+  // In no error stands what was not understood: a password may be in it.
+  const [all, credentials = '', host = '', port = '', database = '', query = ''] = urlParts.exec(route) ?? [];
+  if (all === undefined) return refuse('is no URL that can be read (an unescaped "#", "/" or "?" in the password?)');
+  const entries: Entry[] = query
+    .split('&')
+    .filter((setting) => setting !== '')
+    .map((setting) => {
+      const [, key = '', value = ''] = /^([^=]*)=?(.*)$/.exec(setting) ?? [];
+      return [decoded(key, 'setting').toLowerCase(), decoded(value, 'setting')];
+    });
   const add = (names: readonly string[], value: string): void => {
     if (value !== '') entries.push([names[0] ?? '', value]);
   };
-  add(keys.database, name);
-  add(keys.host, decoded(url.hostname, 'host').replace(/^\[(.*)\]$/, '$1'));
-  add(keys.port, url.port);
+  add(keys.database, decoded(database, 'database'));
+  add(keys.host, decoded(host, 'host').replace(/^\[(.*)\]$/, '$1'));
+  add(keys.port, port);
   const parsed = assemble(driver, keys, entries, refuse);
-  const [user, pass] = [decoded(url.username, 'user'), decoded(url.password, 'password')];
-  return { ...parsed, user: user === '' ? parsed.user : user, pass: pass === '' ? parsed.pass : pass };
+  const [, user = '', pass = ''] = /^([^:]*):?(.*)$/.exec(credentials) ?? [];
+  return {
+    ...parsed,
+    user: user === '' ? parsed.user : decoded(user, 'user'),
+    pass: pass === '' ? parsed.pass : decoded(pass, 'password'),
+  };
 }
 
 function assemble(driver: string, keys: DriverWords, entries: readonly Entry[], refuse: (why: string) => never): Route {

@@ -1,6 +1,6 @@
 /** Private servers: one for one store, made with it, and gone with it. */
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, readFileSync, readSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -59,7 +59,7 @@ export async function startPrivate(
       owned.set(folder, launched);
       void launched.ended.then(() => owned.delete(folder));
     }
-    await ready(folders.run, recipe.ready, launched);
+    await ready(recipe.ready, launched);
     const pid = guard ? Number(readFileSync(`${folders.run}/pid`, 'latin1')) : (launched.child.pid ?? 0);
     const identity = { ...ownIdentity(), pid, start: readProcStat(pid)?.start };
     writeServer(folder, protocol, owner, { identity, user });
@@ -151,23 +151,26 @@ function run({ program, args, input }: Command, cwd: string, as: RunAs | undefin
 
 const tail = (text: string): string => text.trim().split('\n').slice(-3).join(' ').slice(-400);
 
-async function ready(folder: string, pattern: RegExp, { ended }: Launched): Promise<void> {
+async function ready(pattern: RegExp, { ended, log }: Launched): Promise<void> {
   let over = false;
   void ended.then(() => (over = true));
   const end = performance.now() + patience;
-  for (let pause = 2; ; pause = Math.min(pause * 1.3, 50)) {
-    const log = readLog(folder);
-    if (pattern.test(log)) return;
-    if (over || performance.now() > end) throw new Error(`it did not start: ${tail(log)}`);
-    await sleep(pause);
+  // It was opened before: the watchdog removes the folder when the server has ended, and with it what the server said.
+  try {
+    for (let pause = 2; ; pause = Math.min(pause * 1.3, 50)) {
+      // What it said last stands there before it has ended.
+      const isLast = over || performance.now() > end;
+      const text = readWhole(log);
+      if (pattern.test(text)) return;
+      if (isLast) throw new Error(`it did not start: ${tail(text)}`);
+      await sleep(pause);
+    }
+  } finally {
+    closeSync(log);
   }
 }
 
-function readLog(folder: string): string {
-  try {
-    return readFileSync(`${folder}/log`, 'utf8');
-  } catch {
-    // Removed under us: the server has ended.
-    return '';
-  }
+function readWhole(descriptor: number): string {
+  const bytes = Buffer.alloc(fstatSync(descriptor).size);
+  return bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, bytes.length, 0));
 }

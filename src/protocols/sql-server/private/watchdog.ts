@@ -44,6 +44,8 @@ export interface Launched {
   readonly ended: Promise<void>;
   /** The pipe whose end has the watchdog end the server; undefined for one that goes on without us. */
   readonly pipe: Socket | undefined;
+  /** What the server says, to be read from its beginning, and to be closed. */
+  readonly log: number;
   /** Lets the watchdog end the server. */
   letGo(): void;
 }
@@ -63,7 +65,7 @@ export const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C',
 
 /** Starts a server in the background. The command is what {@link restricted} made of it. */
 export function launch({ command, stop, folder, run, guarded }: Launch): Launched {
-  const log = openSync(`${run}/log`, 'a', 0o600);
+  const log = openSync(`${run}/log`, 'a+', 0o600);
   try {
     const options = { cwd: run, env: environment, detached: true };
     // The mark by which a CI run finds what it left.
@@ -93,8 +95,9 @@ export function launch({ command, stop, folder, run, guarded }: Launch): Launche
       child.once('exit', () => resolve());
       child.once('error', () => resolve());
     });
-    return { child, ended, pipe: pipe ?? undefined, letGo: () => pipe?.destroy() };
-  } finally {
+    return { child, ended, log, pipe: pipe ?? undefined, letGo: () => pipe?.destroy() };
+  } catch (error) {
     closeSync(log);
+    throw error;
   }
 }

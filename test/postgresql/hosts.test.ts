@@ -1,0 +1,85 @@
+/** Several hosts on one database: who cannot be seen is judged by its lease. */
+import assert from 'node:assert/strict';
+import { after, before, test, type TestContext } from 'node:test';
+import type { Store } from '../../src/protocol/protocol.ts';
+import { until } from '../../src/testing/until.ts';
+import { TestServer } from './server.ts';
+import { codeOf, connect, contents, create, elsewhere, everything, open, outgoing } from './scene.ts';
+
+let server: TestServer;
+before(async () => (server = await TestServer.start()));
+after(() => server.stop());
+
+const lease = { protocolOptions: { lease: 1 } };
+
+async function store(t: TestContext): Promise<{ route: string; store: Store }> {
+  const route = await server.route();
+  return { route, store: await create(t, route, lease) };
+}
+
+test('a client of another host lives as long as its lease is renewed, and is reaped when it is not', async (t) => {
+  const { route, store: here } = await store(t);
+  const there = await open(t, route, lease);
+  await connect(there, 'far', { identity: elsewhere() });
+  const near = await connect(here, 'near');
+  // Longer than a lease: it was renewed.
+  const begin = Date.now();
+  await until('two leases are over', () => Date.now() - begin > 2200);
+  assert.deepEqual((await here.peers()).map(({ name, state }) => `${name} ${state}`).sort(), [
+    'far active',
+    'near active',
+  ]);
+  assert.deepEqual(await near.deliver('far', outgoing('near', 'far', 'unread')), { taken: 1 });
+  // It falls silent: closed without a word.
+  await there.close();
+  await until('it is dead', async () => (await here.peer('far'))?.state === 'dead');
+  assert.deepEqual(await here.reap(), [{ name: 'far', pid: 4711, lost: 1 }]);
+  assert.equal(await here.peer('far'), undefined);
+});
+
+test('who comes back after its lease is told, unless nobody has reaped it', async (t) => {
+  const { route, store: here } = await store(t);
+  const there = await open(t, route, lease);
+  const identity = elsewhere();
+  const [a, b] = [await connect(there, 'a', { identity }), await connect(there, 'b', { identity })];
+  const near = await connect(here, 'near');
+  await near.deliver('a', outgoing('near', 'a', 'before'));
+  const schema = /search_path=(\w+)/.exec(route)?.[1] ?? '';
+  // As if it had been silent for longer than the lease, and others had reaped `b` alone.
+  await server.query(`UPDATE ${schema}.ipcm_leases SET expires = 1 WHERE process LIKE '4711 %'`);
+  const peer = await here.peer('b');
+  assert.equal(peer?.state, 'dead');
+  const successor = await connect(here, 'b');
+  await near.deliver('b', outgoing('near', 'b', 'for the successor'));
+  const send = (): Promise<string> => codeOf(() => b.deliver('near', outgoing('b', 'near', 'x')));
+  await until('b knows', async () => (await send()) === 'IPCM_NOT_CONNECTED');
+  assert.equal(await codeOf(() => b.receive(everything)), 'IPCM_NOT_CONNECTED');
+  assert.deepEqual(contents(await a.receive(everything)), ['before']);
+  assert.deepEqual(contents(await successor.receive(everything)), ['for the successor']);
+  await b.disconnect();
+  assert.equal((await here.peer('b'))?.identity?.pid, process.pid);
+  await until('a is alive again', async () => (await here.peer('a'))?.state === 'active');
+});
+
+test('a client of this host is judged by the process table, whatever its lease', async (t) => {
+  const { route, store: here } = await store(t);
+  await connect(here, 'busy');
+  const schema = /search_path=(\w+)/.exec(route)?.[1] ?? '';
+  await server.query(`DELETE FROM ${schema}.ipcm_leases`);
+  assert.equal((await here.peer('busy'))?.state, 'active');
+  assert.deepEqual(await here.reap(), []);
+});
+
+test('of two who reap one at once only one does, and a renewal in between saves it', async (t) => {
+  const { route, store: here } = await store(t);
+  const [there, other] = [await open(t, route, { protocolOptions: { lease: 3600 } }), await open(t, route, lease)];
+  await connect(there, 'far', { identity: elsewhere() });
+  const schema = /search_path=(\w+)/.exec(route)?.[1] ?? '';
+  await server.query(`UPDATE ${schema}.ipcm_leases SET expires = 1 WHERE process LIKE '4711 %'`);
+  const reaped = await Promise.all([here.reap(), other.reap()]);
+  assert.deepEqual(
+    reaped.flat().map(({ name }) => name),
+    ['far'],
+  );
+  assert.equal(await codeOf(() => connect(here, 'far', { mode: 'reconnect' })), 'IPCM_NO_SUCH_CLIENT');
+});
