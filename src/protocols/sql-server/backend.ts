@@ -3,16 +3,16 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Stream } from 'node:stream';
-import { IpcError, quote } from '../../errors.ts';
+import { IpcError, isIpcError, quote } from '../../errors.ts';
 import { isAlive, signalReaches } from '../../liveness/alive.ts';
 import { ownIdentity, type ProcessIdentity } from '../../liveness/identity.ts';
 import type { Outgoing } from '../../protocol/protocol.ts';
 import { writeOwner } from '../directory/owner.ts';
-import type { Backend } from '../sql/contract.ts';
-import type { Value } from '../sql/query.ts';
+import type { Backend, Wakeup } from '../sql/contract.ts';
+import type { Value, Work } from '../sql/query.ts';
 import type { PeerRow } from '../sql/rows.ts';
 import type { Statements } from '../sql/statements.ts';
-import { isOfThisHost, type Channels, type Database, type Target } from './database.ts';
+import { isOfThisHost, type Channels, type Database, type Target, type WakeupParts } from './database.ts';
 import { isLocalSource } from './data-source.ts';
 import { judge, type Place } from './failure.ts';
 import type { Line } from './line.ts';
@@ -49,7 +49,7 @@ export class ServerBackend implements Backend {
   readonly statements: Statements;
   readonly session: ServerSession;
   readonly tenure: Leases;
-  wakeup: Notifications;
+  wakeup: Wakeup;
   readonly #parts: BackendParts;
   readonly #self: ProcessIdentity = identify(ownIdentity());
   #closed = false;
@@ -62,7 +62,10 @@ export class ServerBackend implements Backend {
     this.statements = database.statements;
     const isThere = (): boolean => folder === undefined || existsSync(folder);
     this.session = new ServerSession({ line, place, patience, isThere });
-    const wakeAll = (): void => line.subscriptions.wakeAll();
+    const wakeAll = (): void => {
+      line.subscriptions.wakeAll();
+      this.wakeup.wakeAll?.();
+    };
     this.tenure = new Leases({ session: this.session, own: database.own, place, self: this.#self, lease, wakeAll });
     this.wakeup = new Notifications(line.subscriptions, undefined);
   }
@@ -83,11 +86,15 @@ export class ServerBackend implements Backend {
 
   /** Once there are tables: asks for the channels of their hints, and removes what others left. */
   async settle(): Promise<void> {
-    const { database, line } = this.#parts;
+    const { database, line, place, folder } = this.#parts;
     const { channels, own } = database;
-    for (const statement of own.trim) await this.session.own('remove old leases', statement);
+    const { session } = this;
+    for (const statement of own.trim) await session.own('remove old leases', statement);
+    const ask: WakeupParts['ask'] = (doing, statement, values) => session.own(doing, statement, ...values);
+    const wakeup = await database.openWakeup?.({ shared: line, ask, place, folder });
+    if (wakeup !== undefined) this.wakeup = wakeup;
     if (channels === undefined) return;
-    const found: Channels = channels.of(await this.session.own('ask for the channels', channels.query));
+    const found: Channels = channels.of(await session.own('ask for the channels', channels.query));
     this.wakeup = new Notifications(line.subscriptions, found);
   }
 
@@ -97,7 +104,8 @@ export class ServerBackend implements Backend {
       const text = `${quote(name)} cannot be the name of a client on ${this.protocol}: ${why}`;
       throw new IpcError('IPCM_INVALID_NAME', text, { ...place });
     };
-    if (name.includes('\0')) refuse('the database holds no null byte in a text; use another name');
+    if (database.capabilities.nullInNames === false && name.includes('\0'))
+      refuse('the database holds no null byte in a text; use another name');
     if (name.length > database.longestName && Array.from(name).length > database.longestName)
       refuse(`its tables hold ${database.longestName} characters; use a shorter name`);
   }
@@ -158,8 +166,17 @@ export class ServerBackend implements Backend {
       await stopPrivate(folder, database.recipe);
       return;
     }
-    const drop = (session: ServerSession): Promise<void> =>
-      session.write('remove the store', () => database.schema.drop());
+    const drop = async (session: ServerSession): Promise<void> => {
+      const doing = 'remove the store';
+      const work = (): Work<void> => database.schema.drop();
+      try {
+        await (database.schema.commits === true ? session.read(doing, work) : session.write(doing, work));
+      } catch (error) {
+        // Somebody else was quicker.
+        if (!isIpcError(error, 'IPCM_STORE_MISSING')) throw error;
+      }
+      this.wakeup.removed?.();
+    };
     if (!this.#closed) return drop(this.session);
     // A store can be removed after it was closed.
     const { target, place, patience } = this.#parts;

@@ -4,6 +4,7 @@
  */
 import type { ProcessIdentity } from '../../liveness/identity.ts';
 import type { Capabilities, Outgoing } from '../../protocol/protocol.ts';
+import type { Wakeup } from '../sql/contract.ts';
 import type { Result, Value, Work } from '../sql/query.ts';
 import type { PeerRow } from '../sql/rows.ts';
 import type { Statements } from '../sql/statements.ts';
@@ -86,6 +87,8 @@ export interface Schema {
   inspect(): Work<'ours' | 'wire' | 'none'>;
   /** Removes all tables of the bus. */
   drop(): Work<void>;
+  /** True where a change of tables is committed by itself, and is no part of a transaction. */
+  readonly commits?: true;
 }
 
 /** A message with its id as two values: a UUID, and the id itself where that is none. */
@@ -101,6 +104,17 @@ export interface Batch {
   /** The row of `ipcm_lines` in which the statement leaves `mark`, if it inserts anything: see session.ts. */
   readonly line: string;
   readonly mark: number;
+}
+
+/** What the hints of a store are made of. */
+export interface WakeupParts {
+  /** The same object for all stores of this process that share a connection. */
+  readonly shared: object;
+  /** Asks the server. */
+  readonly ask: (doing: string, statement: Own, values: readonly Value[]) => Promise<Result>;
+  readonly place: { readonly route: string; readonly protocol: string };
+  /** Folder of the private server, if it is one. */
+  readonly folder: string | undefined;
 }
 
 /** A kind of database server. */
@@ -133,6 +147,8 @@ export interface Database {
   judge(error: unknown): Verdict;
   /** The channels of a store's hints, asked once; undefined without hints. */
   readonly channels?: { readonly query: Bound; of(answer: Result): Channels };
+  /** Hints of its own, for a database that gives none: asked for once there are tables. */
+  openWakeup?(parts: WakeupParts): Promise<Wakeup>;
   /** Longest name in characters. */
   readonly longestName: number;
   /** How to start a private server. */

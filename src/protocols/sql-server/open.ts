@@ -38,20 +38,23 @@ export async function open(database: Database, route: string, options: StoreOpti
       const text = `there is no store in ${backend.route}: the database has no tables of the bus`;
       throw new IpcError('IPCM_STORE_MISSING', text, { route: backend.route, protocol: database.name });
     }
-    if (found === 'wire') await backend.session.write('open the store', () => database.schema.make());
+    if (found === 'wire') await makeTables(backend, 'open the store');
     await backend.settle();
     return new SqlStore(backend, options);
   });
 }
 
 async function make(backend: ServerBackend, options: StoreOptions): Promise<SqlStore> {
-  const { session } = backend;
   return closing(backend, async () => {
-    const { schema } = backend.database;
-    await session.write('make the tables', () => schema.make());
+    await makeTables(backend, 'make the tables');
     await backend.settle();
     return new SqlStore(backend, options);
   });
+}
+
+async function makeTables({ session, database: { schema } }: ServerBackend, doing: string): Promise<void> {
+  if (schema.commits === true) await session.read(doing, () => schema.make());
+  else await session.write(doing, () => schema.make());
 }
 
 async function connect(

@@ -57,7 +57,8 @@ export class SqlConnection implements Connection {
   }
 
   receive(limit: ReceiveLimit): Awaitable<Incoming[]> {
-    const { tenure } = this.#backend;
+    const { tenure, wakeup } = this.#backend;
+    wakeup.looked?.(this.#name);
     if (tenure === undefined) return this.#inbox.receive(limit);
     return andThen(tenure.check(this.#name, this.#process), () => this.#inbox.receive(limit));
   }

@@ -43,6 +43,12 @@ export interface Wakeup {
   flush(): void;
   /** Ends everything that is listened to, and lets go of what is held. */
   close(): void;
+  /** A client looks for messages by itself. */
+  looked?(name: string): void;
+  /** Wakes everybody who listens. */
+  wakeAll?(): void;
+  /** The store has been removed. */
+  removed?(): void;
   /** Milliseconds after which who waits looks without a hint, where that is not the usual. */
   readonly lookAgain?: number | undefined;
 }

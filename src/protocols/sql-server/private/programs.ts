@@ -1,4 +1,5 @@
 /** Finding the programs of a server, and the user to run them as. */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Recipe } from './recipe.ts';
@@ -16,13 +17,28 @@ export function findPrograms(recipe: Recipe): Readonly<Record<string, string>> |
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder.startsWith('/'));
   for (const folders of [...recipe.places.flatMap(expand).map((folder) => [folder]), path, ['/usr/sbin', '/usr/bin']]) {
     for (const [name, files] of Object.entries(recipe.programs)) {
-      const file = files.flatMap((each) => folders.map((folder) => join(folder, each))).find(isExecutable);
+      const accepted = recipe.accepts?.[name];
+      const file = files
+        .flatMap((each) => folders.map((folder) => join(folder, each)))
+        .find((path) => isExecutable(path) && (accepted === undefined || accepted.test(versionOf(path))));
       if (file !== undefined) found[name] ??= file;
     }
     if (Object.keys(found).length === Object.keys(recipe.programs).length) return found;
     if (folders !== path) for (const name of Object.keys(found)) delete found[name];
   }
   return Object.keys(recipe.programs).find((name) => found[name] === undefined) ?? '';
+}
+
+/** What programs say of themselves: asked once. */
+const versions = new Map<string, string>();
+
+function versionOf(path: string): string {
+  let version = versions.get(path);
+  if (version === undefined) {
+    const { stdout } = spawnSync(path, ['--no-defaults', '--version'], { encoding: 'utf8', timeout: 10_000, env: {} });
+    versions.set(path, (version = stdout ?? ''));
+  }
+  return version;
 }
 
 /** A program anywhere on `PATH` or in the usual places. */

@@ -23,6 +23,8 @@ export interface Recipe {
   readonly package: string;
   /** Programs needed, each with the name under which the recipe asks for it. */
   readonly programs: Readonly<Record<string, readonly string[]>>;
+  /** What `--version` says where several servers share a program's name. */
+  readonly accepts?: Readonly<Record<string, RegExp>>;
   /** Where they may be beside `PATH`: patterns whose `*` stands for one part; of several the last by version wins. */
   readonly places: readonly string[];
   /** Users that a server started by root runs as, if there is one of these; else `nobody`. */
