@@ -30,7 +30,7 @@ const rows = [
 
 /** What a protocol may import besides its own folder: a protocol is replaceable, so it knows nothing of clients. */
 const openToProtocols = ['errors.ts', 'liveness', 'diagnostics', 'message', 'serializers', 'native', 'protocol'];
-const sharedByProtocols = ['protocols/directory', 'protocols/sql', 'protocols/sql-server'];
+const sharedByProtocols = ['protocols/directory', 'protocols/sql', 'protocols/sql-server', 'protocols/mysql-family'];
 
 const root = join(import.meta.dirname, '../src');
 const files = globSync('**/*.ts', { cwd: root });

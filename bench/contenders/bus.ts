@@ -9,7 +9,10 @@ export interface BusSetup {
   readonly protocol: string;
   readonly serializer: string;
   readonly variant?: boolean;
-  /** Where its store goes, or an environment variable that holds the data source name of a server. */
+  /**
+   * Where its store goes, or an environment variable that may hold the data source name of a server: without one a private
+   * server is started.
+   */
   readonly store: { readonly base: string } | { readonly server: string };
 }
 
@@ -45,13 +48,11 @@ export function bus({ name, protocol, serializer, store, variant = false }: BusS
     inProcess: protocol === 'LocalMemory',
     base: 'base' in store ? store.base : '/tmp',
     unavailable: async () => {
-      if ('server' in store && process.env[store.server] === undefined) {
-        return `set ${store.server} to the data source name of a server`;
-      }
       try {
         const { resolveProtocol, resolveSerializer } = await library();
         await resolveSerializer(serializer);
-        return await (await resolveProtocol(protocol)).unviable();
+        const route = 'server' in store ? process.env[store.server] : undefined;
+        return await (await resolveProtocol(protocol)).unviable({ route, protocolOptions: {} });
       } catch (error) {
         if (isUnknown(error)) return 'this version does not carry it';
         return error instanceof Error ? error.message : String(error);

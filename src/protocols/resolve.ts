@@ -14,12 +14,11 @@ const builtin: readonly (readonly [string, () => Promise<{ readonly protocol: Pr
   ['ConnectionUnix', () => import('./connection-unix/index.ts')],
   ['SQLite', () => import('./sqlite/index.ts')],
   ['PostgreSQL', () => import('./postgresql/index.ts')],
+  ['MariaDB', () => import('./mariadb/index.ts')],
+  ['MySQL', () => import('./mysql/index.ts')],
   ['MessageFiles', () => import('./message-files/index.ts')],
   ['LocalMemory', () => import('./local-memory/index.ts')],
 ];
-
-/** Protocols that the bus defines and this version does not carry yet. */
-const planned = ['MariaDB', 'MySQL'];
 
 /** Names of the built-in protocols. */
 export const protocolNames: readonly string[] = builtin.map(([name]) => name);
@@ -35,9 +34,7 @@ export async function resolveProtocol(protocol: string | Protocol): Promise<Prot
   const entry = builtin.find(([known]) => known === name);
   if (entry !== undefined) return (await entry[1]()).protocol;
   const known = protocolNames.join(', ');
-  const why = planned.includes(name)
-    ? 'this version of ipc-manager does not carry it yet'
-    : 'perhaps the store was made by a newer version of ipc-manager';
+  const why = 'perhaps the store was made by a newer version of ipc-manager';
   throw new IpcError(
     'IPCM_UNKNOWN_PROTOCOL',
     `there is no protocol ${quote(protocol)}: ${why}. Known are ${known}; one of your own is "+" and its module specifier`,

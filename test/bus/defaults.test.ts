@@ -36,6 +36,8 @@ test('nothing is set at first, and the list has the protocols between processes,
     'ConnectionUnix',
     'SQLite',
     'PostgreSQL',
+    'MariaDB',
+    'MySQL',
     'MessageFiles',
   ]);
   assert.ok(!ipcmDefaultProtocolList().includes('LocalMemory'), 'what other processes cannot reach is never picked');

@@ -192,7 +192,10 @@ export class ServerBackend implements Backend {
     const { folder, database } = this.#parts;
     try {
       if (folder !== undefined) stopPrivateSync(folder, database.recipe);
-      else if (!this.#closed) this.session.writeAtExit('remove the store', () => database.schema.drop());
+      else if (!this.#closed) {
+        this.session.writeAtExit('remove the store', () => database.schema.drop());
+        this.wakeup.removed?.();
+      }
     } catch {
       // Nobody is left to tell: who removes a store over TLS, or in the middle of something, does it before the end.
     }

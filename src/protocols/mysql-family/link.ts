@@ -1,0 +1,245 @@
+/** One connection. */
+import { connect as connectSocket, type Socket } from 'node:net';
+import type { Result, Row, Value } from '../sql/query.ts';
+import type { Bound, Link, Target } from '../sql-server/database.ts';
+import { loadDriver, type DriverConnection, type DriverOutcome } from './driver.ts';
+import { exchange } from './exchange.ts';
+import { PacketTooLarge, errnoOf, errors } from './errors.ts';
+import { securityOf } from './security.ts';
+import { sendsOf, type SendBound } from './send.ts';
+import { kill } from './statements.ts';
+import { kindOf, type Kind } from './version.ts';
+
+/** Set on each connection: what the statements rely on, whatever the server's own defaults are. */
+const session = [
+  // In the default, REPEATABLE READ, a reader that removes messages locks the gaps into which senders insert.
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+  // Strict: what does not fit is an error, and not cut. Quotes and backslashes have their usual meanings.
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1, foreign_key_checks = 0, innodb_lock_wait_timeout = 1",
+  // Idle for a month.
+  'SET SESSION wait_timeout = 2592000, net_write_timeout = 600',
+] as const;
+
+/** Statements kept prepared on a connection: a server has some 16,000 for all of them. */
+const prepared = 64;
+/** Milliseconds to wait for a server to answer. */
+const connectTimeout = 10_000;
+/** Bytes of a packet that are not values, at most. */
+const overhead = 64 * 1024;
+
+interface LinkParts {
+  readonly connection: DriverConnection;
+  readonly socket: Socket;
+  /** True with TLS, or compressed: what is on the socket is not the protocol itself. */
+  readonly isEncrypted: boolean;
+  readonly kind: Kind;
+  readonly largestPacket: number;
+}
+
+/** A connection to a server. */
+export class FamilyLink implements Link {
+  readonly tag: string;
+  /** What server it is. */
+  readonly kind: Kind;
+  /** Largest packet that the server takes, in bytes. */
+  readonly largestPacket: number;
+  readonly #connection: DriverConnection;
+  readonly #socket: Socket;
+  readonly #isEncrypted: boolean;
+  readonly #lost: (() => void)[] = [];
+  #gone = false;
+  #pending = 0;
+  /** A transaction of several steps, in the midst of which nothing else may be sent. */
+  #alone: Promise<unknown> | undefined;
+
+  private constructor({ connection, socket, isEncrypted, kind, largestPacket }: LinkParts) {
+    this.#connection = connection;
+    this.#socket = socket;
+    this.#isEncrypted = isEncrypted;
+    this.kind = kind;
+    this.largestPacket = largestPacket;
+    this.tag = String(connection.threadId);
+    const gone = (): void => {
+      if (this.#gone) return;
+      this.#gone = true;
+      for (const listener of this.#lost.splice(0)) listener();
+    };
+    connection.on('error', gone);
+    connection.on('end', gone);
+  }
+
+  /** Connects. */
+  static async open(target: Target): Promise<FamilyLink> {
+    const { source } = target;
+    const driver = await loadDriver();
+    const sockets: Socket[] = [];
+    const security = securityOf(target);
+    const isEncrypted = security['ssl'] !== undefined || security['compress'] !== undefined;
+    const connection = await driver.createConnection({
+      ...security,
+      // Made here, so that it can be let go of and taken hold of again.
+      stream: () => {
+        const socket =
+          source.socket === undefined
+            ? connectSocket({ host: source.host ?? '127.0.0.1', port: source.port ?? 3306, noDelay: true })
+            : connectSocket({ path: source.socket });
+        sockets.push(socket);
+        return socket;
+      },
+      ...(target.user === undefined ? {} : { user: target.user }),
+      ...(target.pass() === undefined ? {} : { password: target.pass() }),
+      database: source.database,
+      charset: 'utf8mb4',
+      connectTimeout,
+      prepareCacheLength: prepared,
+      maxAllowedPacket: 1024 ** 3,
+      bigIntAsNumber: true,
+      insertIdAsNumber: true,
+      decimalAsNumber: true,
+      autoJsonMap: false,
+      bitOneIsBoolean: false,
+      checkDuplicate: false,
+      foundRows: true,
+      logger: { warning: () => undefined },
+    });
+    // Told again to whoever waits for an answer.
+    connection.on('error', () => undefined);
+    const [socket] = sockets;
+    if (socket === undefined) throw new TypeError('the library made no connection');
+    try {
+      const settings = session.map((statement) => connection.query(statement));
+      const [[row]] = (await Promise.all([
+        connection.query('SELECT VERSION() AS version, @@max_allowed_packet AS packet'),
+        ...settings,
+      ])) as [Row[], ...unknown[]];
+      const kind = kindOf(row?.['version']);
+      const largestPacket = Number(row?.['packet']);
+      return new FamilyLink({ connection, socket, isEncrypted, kind, largestPacket });
+    } catch (error) {
+      socket.destroy(new Error('the connection could not be set up'));
+      throw error;
+    }
+  }
+
+  run(bound: Bound): Promise<Result> {
+    if (this.#alone !== undefined) return this.#alone.then(() => this.run(bound));
+    const send = sendsOf(bound);
+    if (send === undefined) return this.#one(bound);
+    if (send.inserts.length === 1) return this.#sendAtOnce(send);
+    const sent = this.#sendInTurn(send);
+    const alone = sent
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#alone === alone) this.#alone = undefined;
+      });
+    this.#alone = alone;
+    return sent;
+  }
+
+  runSync(bound: Bound, milliseconds: number): Result | undefined {
+    const { _handle: handle } = this.#socket as { _handle?: { fd?: number } | null };
+    const descriptor = handle?.fd;
+    const isBusy = this.#pending > 0 || this.#socket.writableLength > 0;
+    if (this.#gone || isBusy || this.#isEncrypted || descriptor === undefined || descriptor < 0) return undefined;
+    const changes = exchange(descriptor, bound, milliseconds);
+    return changes === undefined ? undefined : { rows: [], changes };
+  }
+
+  onLost(listener: () => void): void {
+    if (this.#gone) listener();
+    else this.#lost.push(listener);
+  }
+
+  hold(yes: boolean): void {
+    if (yes) this.#socket.ref();
+    else this.#socket.unref();
+  }
+
+  async close(): Promise<void> {
+    this.hold(true);
+    const late = setTimeout(() => this.#socket.destroy(new Error('the server did not end the connection')), 1000);
+    try {
+      await this.#connection.end();
+    } catch {
+      // Gone already.
+    } finally {
+      clearTimeout(late);
+      this.#socket.destroy();
+    }
+  }
+
+  async #one({ text, values, rows }: Bound): Promise<Result> {
+    this.#checkSize(values);
+    this.#pending++;
+    try {
+      // As text what cannot be prepared everywhere: BEGIN and the like, which have no values, and KILL, which has a number.
+      const isText = values.length === 0 || text === kill;
+      const answer = isText
+        ? await this.#connection.query(text === kill ? `KILL ${Number(values[0])}` : text)
+        : await this.#connection.execute(text, values.map(bindable));
+      if (rows) return { rows: answer as Row[], changes: 0 };
+      return { rows: [], changes: (answer as DriverOutcome).affectedRows };
+    } catch (error) {
+      // The connection that is to be ended has ended.
+      if (text === kill && errnoOf(error) === errors.noSuchThread) return { rows: [], changes: 0 };
+      throw error;
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  /**
+   * A transaction of one insert, all of it sent at once. Should the insert fail, the mark stays as it was, and there is nothing
+   * to commit.
+   */
+  async #sendAtOnce({ begin, inserts, marks, commit, refused }: SendBound): Promise<Result> {
+    for (const { values } of inserts) this.#checkSize(values);
+    try {
+      const [, inserted] = await settled([begin, ...inserts, ...marks, commit].map((step) => this.#one(step)));
+      return { rows: [], changes: inserted?.changes ?? 0 };
+    } catch (error) {
+      if (refused(error)) return { rows: [], changes: 0 };
+      throw error;
+    }
+  }
+
+  /** A transaction of several inserts, each of which has to succeed before the next. */
+  async #sendInTurn({ begin, inserts, marks, commit, refused }: SendBound): Promise<Result> {
+    for (const { values } of inserts) this.#checkSize(values);
+    await this.#one(begin);
+    let changes = 0;
+    try {
+      for (const insert of inserts) changes += (await this.#one(insert)).changes;
+      await settled(marks.map((step) => this.#one(step)));
+    } catch (error) {
+      // Where the connection is gone the transaction went with it.
+      if (!this.#gone) await this.#one({ text: 'ROLLBACK', values: [], rows: false });
+      if (refused(error)) return { rows: [], changes: 0 };
+      throw error;
+    }
+    await this.#one(commit);
+    return { rows: [], changes };
+  }
+
+  #checkSize(values: readonly Value[]): void {
+    let size = overhead;
+    for (const value of values) size += typeof value === 'string' ? 3 * value.length : sizeOf(value);
+    if (size > this.largestPacket) throw new PacketTooLarge(size - overhead, this.largestPacket);
+  }
+}
+
+const sizeOf = (value: Value): number => (value instanceof Uint8Array ? value.length : 8);
+
+/** Of bytes the library knows buffers only. */
+function bindable(value: Value): unknown {
+  if (!(value instanceof Uint8Array) || Buffer.isBuffer(value)) return value;
+  return Buffer.from(value.buffer, value.byteOffset, value.length);
+}
+
+/** All answers, or the first failure once everything has been answered. */
+async function settled<T>(steps: readonly Promise<T>[]): Promise<T[]> {
+  const outcomes = await Promise.allSettled(steps);
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+}

@@ -1,0 +1,87 @@
+/**
+ * Sending a batch: one transaction, which inserts the rows and notes the mark.
+ *
+ * Each insert looks at the peer's row in place of the first row's receiver, and locks it: where the peer is not the one
+ * that was seen, the receiver is null, which the column refuses, and with it the whole insert.
+ */
+import type { Value } from '../sql/query.ts';
+import type { Batch, Bound, Sent } from '../sql-server/database.ts';
+import { errnoOf, errors } from './errors.ts';
+
+/** Rows and bytes of one insert, but for a message that is larger. */
+const mostRows = 256;
+const mostBytes = 4 * 1024 * 1024;
+
+/** A batch as a connection sends it. */
+export interface SendBound extends Bound {
+  readonly begin: Bound;
+  readonly inserts: readonly Bound[];
+  readonly marks: readonly Bound[];
+  readonly commit: Bound;
+  /** True for the error that says that the peer is not the one that was seen. */
+  readonly refused: (error: unknown) => boolean;
+}
+
+/** The batch, if it is one. */
+export function sendsOf(bound: Bound): SendBound | undefined {
+  return 'inserts' in bound ? (bound as SendBound) : undefined;
+}
+
+const change = (text: string, values: readonly Value[] = []): Bound => ({ text, values, rows: false });
+
+const begin = change('BEGIN');
+const commit = change('COMMIT');
+// Read at once: what comes next changes it.
+const count = change('SET @ipcm_sent = ROW_COUNT()');
+const mark = 'UPDATE ipcm_lines SET mark = ?, used = UNIX_TIMESTAMP() WHERE line = ? AND @ipcm_sent > 0';
+
+const peer = '(SELECT id FROM ipcm_peers WHERE id = ? AND pid <=> ? AND active = ? LOCK IN SHARE MODE)';
+const head = 'INSERT INTO ipcm_messages (id, ipcm_id, `to`, `from`, stamp, content, broadcast) VALUES ';
+const firstRow = `(?, ?, ${peer}, ?, ?, ?, ?)`;
+const nextRow = ', (?, ?, ?, ?, ?, ?, ?)';
+
+/** Texts by their number of rows, so that the same text is the same string. */
+const texts = new Map<number, string>();
+
+function insertText(rows: number): string {
+  let text = texts.get(rows);
+  if (text === undefined) texts.set(rows, (text = head + firstRow + nextRow.repeat(rows - 1)));
+  return text;
+}
+
+/** The batch as statements. */
+export function send({ peer: { name, identity, active }, messages, line, mark: number }: Batch): SendBound {
+  const seen = [name, identity?.pid ?? null, active ?? null];
+  const inserts = slices(messages).map((slice) => {
+    const values: Value[] = [];
+    for (const { ids, outgoing } of slice) {
+      const { message, bytes } = outgoing;
+      values.push(...ids);
+      if (values.length === 2) values.push(...seen);
+      else values.push(name);
+      values.push(message.from, message.stamp, bytes, message.broadcast ? 1 : 0);
+    }
+    return change(insertText(slice.length), values);
+  });
+  const marks = [count, change(mark, [number, line])];
+  const refused = (error: unknown): boolean => errnoOf(error) === errors.nullValue;
+  return { ...begin, begin, inserts, marks, commit, refused };
+}
+
+function slices(messages: readonly Sent[]): Sent[][] {
+  const all: Sent[][] = [];
+  let slice: Sent[] = [];
+  let size = 0;
+  for (const sent of messages) {
+    const { length } = sent.outgoing.bytes;
+    size += length;
+    if (slice.length === mostRows || (size > mostBytes && slice.length > 0)) {
+      all.push(slice);
+      slice = [];
+      size = length;
+    }
+    slice.push(sent);
+  }
+  if (slice.length > 0) all.push(slice);
+  return all;
+}

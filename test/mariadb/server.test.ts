@@ -1,0 +1,3 @@
+import { familyTests } from '../mysql-family/family.ts';
+
+familyTests('MariaDB');
