@@ -101,8 +101,11 @@ export class Scene {
   }
 
   /** Has a child start a service on a store of its own, which the test removes if that child does not. */
-  async serviceIn(child: ChildClient): Promise<{ readonly pid: number; readonly route: string }> {
-    return child.call('service', { spawn: await this.#plainSpawnOptions({}) });
+  async serviceIn(
+    child: ChildClient,
+    options: SpawnOptions = {},
+  ): Promise<{ readonly pid: number; readonly route: string }> {
+    return child.call('service', { spawn: await this.#plainSpawnOptions(options) });
   }
 
   /** Connects a child, or has it come back. */
