@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +29,8 @@ interface Manifest {
   bin: Record<string, string>;
   dependencies?: unknown;
   optionalDependencies?: unknown;
-  peerDependencies?: unknown;
+  peerDependencies?: Record<string, string>;
+  peerDependenciesMeta?: Record<string, { optional?: boolean }>;
   bundleDependencies?: unknown;
 }
 
@@ -87,21 +89,11 @@ suite('the packed package', () => {
 
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  test('has no dependency', () => {
-    const { dependencies, optionalDependencies, peerDependencies, bundleDependencies } = readManifest();
-    assert.deepEqual(
-      { dependencies, optionalDependencies, peerDependencies, bundleDependencies },
-      {
-        dependencies: undefined,
-        optionalDependencies: undefined,
-        peerDependencies: undefined,
-        bundleDependencies: undefined,
-      },
-    );
-    assert.deepEqual(
-      readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.')),
-      ['ipc-manager'],
-    );
+  test('has no dependency; drivers are peers that nobody has to install', () => {
+    const { dependencies, optionalDependencies, bundleDependencies, ...manifest } = readManifest();
+    assert.deepEqual([dependencies, optionalDependencies, bundleDependencies], [undefined, undefined, undefined]);
+    const { peerDependencies = {}, peerDependenciesMeta = {} } = manifest;
+    for (const name of Object.keys(peerDependencies)) assert.equal(peerDependenciesMeta[name]?.optional, true, name);
   });
 
   test('holds what it should and nothing else', () => {
@@ -118,7 +110,7 @@ suite('the packed package', () => {
 
   test('has a file behind every entry of its exports', () => {
     const specifiers = entryPoints().map(({ specifier }) => specifier);
-    for (const expected of ['', '/testing', '/protocols/message-files', '/serializers/json']) {
+    for (const expected of ['', '/service', '/testing', '/protocols/message-files', '/serializers/json']) {
       assert.ok(
         specifiers.includes(`ipc-manager${expected}`),
         `ipc-manager${expected} is not among ${specifiers.join()}`,
@@ -145,6 +137,28 @@ suite('the packed package', () => {
   test('its command starts', async () => {
     const output = await run('npx', ['--offline', 'ipcm', '--version']);
     assert.equal(output.trim(), readManifest().version);
+  });
+
+  test("the README's files and those of the guides run as they stand", async () => {
+    const expected: Readonly<Record<string, string>> = {
+      'parent.mts': "{ got: { hello: 'world' } }\n",
+      'ask.mts': 'hello, world\n',
+    };
+    const ran = new Set<string>();
+    for (const file of ['README.md', 'docs/services.md']) {
+      const texts = readFileSync(join(installed, file), 'utf8').matchAll(/```ts\n(\/\/ (\S+\.mts)\b[^]*?)```/g);
+      const names = [...texts].map(([, text = '', name = '']) => {
+        writeFileSync(join(folder, name), text);
+        return name;
+      });
+      for (const name of names) {
+        const output = expected[name];
+        if (output === undefined) continue;
+        assert.equal(await run(process.execPath, ['--no-warnings', name]), output, `${name} of ${file}`);
+        ran.add(`${file} ${name}`);
+      }
+    }
+    assert.deepEqual([...ran], ['README.md parent.mts', 'README.md ask.mts', 'docs/services.md ask.mts']);
   });
 
   test('publint has nothing to say', async () => {
