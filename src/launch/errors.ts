@@ -1,4 +1,5 @@
 /** Errors that cross from a child to its parent: with their stack, code and cause. */
+import { inspect } from 'node:util';
 import { errorCodes, IpcError, isIpcError, type ErrorCode } from '../errors.ts';
 
 /** An error as it is cloned. */
@@ -13,20 +14,29 @@ export interface ErrorRecord {
 /** Causes that are told, one within the other. */
 const depth = 4;
 
+/** Characters of a text that are told. */
+const longest = 64 * 1024;
+
 /** What can be told of an error, whatever was thrown. */
 export function errorRecord(error: unknown, left: number = depth): ErrorRecord {
   if (!(error instanceof Error)) {
-    return { name: 'Error', message: String(error), stack: undefined, code: undefined, cause: undefined };
+    return { name: 'Error', message: text(error), stack: undefined, code: undefined, cause: undefined };
   }
   const { name, message, stack, cause } = error;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
   return {
-    name,
-    message,
-    stack,
+    name: text(name),
+    message: text(message),
+    stack: stack === undefined ? undefined : text(stack),
     code,
     cause: cause === undefined || left === 0 ? undefined : errorRecord(cause, left - 1),
   };
+}
+
+function text(value: unknown): string {
+  // A symbol and an object without a prototype have no text that `String` or a template finds in every case.
+  const whole = typeof value === 'string' ? value : inspect(value);
+  return whole.length <= longest ? whole : `${whole.slice(0, longest)}…`;
 }
 
 /** The error that was recorded; one of the bus stays one. */

@@ -26,6 +26,9 @@ export function frameOf(call: string, value: unknown): Buffer {
   return Buffer.concat([head, body]);
 }
 
+/** Bytes of the largest frame that a parent takes: reports are short. */
+const longest = 16 * 1024 * 1024;
+
 /** Takes frames apart as bytes come in. */
 export class FrameReader {
   readonly #take: (value: unknown) => void;
@@ -35,11 +38,13 @@ export class FrameReader {
     this.#take = take;
   }
 
-  /** More bytes. */
+  /** More bytes. Throws for what is no frame, after which nothing more can be read. */
   push(bytes: Buffer): void {
     this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
     while (this.#rest.length >= 4) {
-      const end = 4 + this.#rest.readUInt32BE();
+      const length = this.#rest.readUInt32BE();
+      if (length > longest) throw new RangeError(`a frame of ${length} bytes`);
+      const end = 4 + length;
       if (this.#rest.length < end) return;
       const body = this.#rest.subarray(4, end);
       this.#rest = this.#rest.subarray(end);
@@ -53,14 +58,24 @@ export function readFrame(): unknown {
   return deserialize(readExactly(readExactly(4).readUInt32BE()));
 }
 
-/** In the child: says something to the parent, who may have gone. */
+/** Milliseconds that a child waits for its parent to read. */
+const patience = 1000;
+
+/** In the child: says something to the parent, who may have gone, or may be too busy to listen. */
 export function writeFrame(value: unknown): void {
   let rest = frameOf('the child', value);
-  try {
-    while (rest.length > 0) rest = rest.subarray(writeSync(controlDescriptor, rest));
-  } catch (error) {
-    // Nobody is left to hear it: this process finds out by the end of the pipe.
-    if (systemCode(error) !== 'EPIPE' && systemCode(error) !== 'ECONNRESET') throw error;
+  const deadline = performance.now() + patience;
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(controlDescriptor, rest));
+    } catch (error) {
+      const code = systemCode(error);
+      // Nobody is left to hear it: this process finds out by the end of the pipe.
+      if (code === 'EPIPE' || code === 'ECONNRESET') return;
+      if (code !== 'EAGAIN') throw error;
+      if (performance.now() > deadline) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
   }
 }
 

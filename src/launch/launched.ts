@@ -168,7 +168,14 @@ export class Launched {
 
   #listen(): void {
     const reader = new FrameReader((value) => this.#heard(value as ChildReport));
-    this.#control.on('data', (bytes: Buffer) => reader.push(bytes));
+    this.#control.on('data', (bytes: Buffer) => {
+      try {
+        reader.push(bytes);
+      } catch {
+        // The code that runs there has written to a descriptor that is not its own: nothing it says makes sense any more.
+        this.#control.destroy();
+      }
+    });
     // A child that was killed: that it is gone is told by the end.
     this.#control.on('error', () => undefined);
     this.#control.once('close', () => this.#lost());

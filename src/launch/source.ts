@@ -14,11 +14,12 @@ export interface InlineSource {
 
 /** The text of a function or an object of functions. Throws `IPCM_INVALID_OPTION` for one that has no text. */
 export function sourceOf(call: string, value: object, file: string | undefined): InlineSource {
-  if (typeof value === 'function') return { text: functionText(call, 'it', value as () => unknown), file };
-  const members = Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .map(([name, member]) => `${JSON.stringify(name)}: ${memberText(call, name, member)}`);
-  return { text: `{ ${members.join(',\n')} }`, file };
+  if (typeof value === 'function' || isRecord(value)) return { text: textOf(call, [], value), file };
+  throw new IpcError(
+    'IPCM_INVALID_OPTION',
+    `${call}: what is given is neither a function nor a plain object of functions, and only those can be sent to another ` +
+      'process; put it into a module with defineService',
+  );
 }
 
 /** What the text stands for. */
@@ -61,18 +62,28 @@ export function explainInline(error: unknown): unknown {
   );
 }
 
-function memberText(call: string, name: string, member: unknown): string {
-  if (typeof member === 'function') return functionText(call, name, member as () => unknown);
-  if (isRecord(member)) {
-    return `{ ${Object.entries(member)
-      .map(([inner, value]) => `${JSON.stringify(inner)}: ${memberText(call, `${name}.${inner}`, value)}`)
-      .join(', ')} }`;
+/** Members within members; deeper ones, and cycles, are refused. */
+const deepest = 20;
+
+function textOf(call: string, path: readonly string[], value: unknown): string {
+  if (typeof value === 'function') return functionText(call, path.join('.') || 'it', value as () => unknown);
+  if (path.length < deepest) {
+    if (isRecord(value)) {
+      // Computed keys: `__proto__` would be no member otherwise.
+      const members = Object.entries(value)
+        .filter(([, member]) => member !== undefined)
+        .map(([name, member]) => `[${JSON.stringify(name)}]: ${textOf(call, [...path, name], member)}`);
+      return `{ ${members.join(',\n')} }`;
+    }
+    if (Array.isArray(value)) {
+      return `[${value.map((member, index) => textOf(call, [...path, String(index)], member)).join(', ')}]`;
+    }
   }
-  const text = JSON.stringify(member);
-  if (text !== undefined && isPlain(member)) return text;
+  const isJson = value === null || ['string', 'boolean'].includes(typeof value) || Number.isFinite(value);
+  if (isJson) return JSON.stringify(value);
   throw new IpcError(
     'IPCM_INVALID_OPTION',
-    `${call}: ${quote(name)} of an inline service is neither a function nor plain JSON; put it into a module with defineService`,
+    `${call}: ${quote(path.join('.'))} of an inline service is neither a function nor plain JSON; put it into a module with defineService`,
   );
 }
 
@@ -100,9 +111,4 @@ function isExpression(text: string): boolean {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-}
-
-function isPlain(value: unknown): boolean {
-  if (typeof value === 'number') return Number.isFinite(value);
-  return typeof value !== 'object' || value === null || (Array.isArray(value) && value.every(isPlain));
 }

@@ -48,6 +48,8 @@ export class ServiceHandle<Request = unknown, Response = unknown> extends Servic
     this.bus = parts.bus;
     this.#answers = answers;
     this.#launched = launched;
+    // Whoever started a process is the first to hear of its end; then nobody has to wait for the next look.
+    for (const end of [launched?.gone, launched?.ended]) void end?.then(() => answers.requests.look());
   }
 
   /** The client behind this handle: inside a service the service's own. What is read from it directly misses the handle. */

@@ -105,6 +105,11 @@ export class PeerWatch {
     this.#look();
   }
 
+  /** Looks now: somebody has a reason to think that a peer has gone. */
+  look(): void {
+    this.#look();
+  }
+
   #look(): void {
     if (!this.#active) return;
     this.#again = true;

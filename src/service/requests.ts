@@ -161,6 +161,11 @@ export class Requests {
     return true;
   }
 
+  /** Looks at the peers of open requests now, where somebody has a reason to think that one has gone. */
+  look(): void {
+    this.#watch.look();
+  }
+
   /** Ends all that are open. */
   close(error: IpcError): void {
     for (const id of this.#open.keys()) this.#settle(id, { error });
