@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import type { DirectoryStore } from '../../src/protocols/directory/store.ts';
 import { Report } from '../fixtures/directory-bus.ts';
-import { frame, jsonFrame, rawConnection, write } from '../fixtures/connection-unix-raw.ts';
+import { entryPath, frame, jsonFrame, rawConnection, write } from '../fixtures/connection-unix-raw.ts';
 import { joined, send, take, unixStore, until, type Linked } from '../fixtures/connection-unix-bus.ts';
 
 interface Scene {
@@ -141,6 +141,22 @@ test('one who connects and leaves without a word is nothing to report', async (t
 test('a crowd of the silent keeps nobody out', async (t) => {
   const here = await scene(t);
   await Promise.all(Array.from({ length: 300 }, () => hostile(t, here)));
+  await assertUnharmed(t, here);
+});
+
+test('who has said who it is before the event loop came round is not taken for silent', async (t) => {
+  const here = await scene(t);
+  const early = await hostile(t, here);
+  await Promise.all(Array.from({ length: 300 }, () => hostile(t, here)));
+  // Until all of them are accepted.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  // The event loop will learn of the newcomer first, for whom the oldest of a crowd makes room.
+  const newcomer = connect({ path: entryPath(here.store.route, 'victim') });
+  newcomer.on('error', () => undefined);
+  t.after(() => newcomer.destroy());
+  early.write(Buffer.concat([hello, message('early')]));
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1100);
+  assert.deepEqual(await take(here.victim, 1), ['early']);
   await assertUnharmed(t, here);
 });
 

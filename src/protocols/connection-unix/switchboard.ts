@@ -216,10 +216,17 @@ export class Switchboard implements ChannelOwner {
   }
 
   #late(channel: Channel, why: string): void {
-    if (channel.condemned === undefined)
-      this.#condemn(channel, this.#error('IPCM_MALFORMED_MESSAGE', `a connection was dropped: ${why}`, { channel }));
+    const isKnown = channel.condemned !== undefined;
+    const error = this.#error('IPCM_MALFORMED_MESSAGE', `a connection was dropped: ${why}`, { channel });
+    channel.condemned ??= error;
     this.#unidentified.delete(channel);
-    channel.drop();
+    if (channel.greeted) channel.drop();
+    else {
+      // What it has said may be with the kernel since our event loop was busy: a message in there counts as sent.
+      channel.cut();
+      if (channel.greeted) return;
+    }
+    if (!isKnown) this.#report.rejected(error);
   }
 
   /** Parts with whoever has missed a deadline. */
