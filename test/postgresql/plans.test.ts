@@ -40,7 +40,7 @@ function texts(): [name: string, text: string][] {
   for (const count of [1, 2]) {
     const messages = outgoing('a', 'b', ...Array.from({ length: count }, (_, n) => n));
     const rows = messages.map((each) => ({ ids: [each.message.id, null], outgoing: each }));
-    found.push([`send ${count}`, send({ peer, messages: rows, line: 'x', mark: 1 }).text]);
+    found.push([`send ${count}`, send({ peer, messages: rows, line: 'x', mark: 1, channel: 'x' }).text]);
   }
   // One looks at the server's connections; the other is not for a database that has a way of its own to send.
   return found.filter(([name]) => name !== 'bury' && name !== 'sendIf');

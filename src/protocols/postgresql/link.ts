@@ -6,6 +6,7 @@ import type { Result, Row, Value } from '../sql/query.ts';
 import type { Bound, Hints, Link, Target } from '../sql-server/database.ts';
 import { folderOfSocket } from '../sql-server/private/folder.ts';
 import { exchange } from './exchange.ts';
+import { telling } from './schema.ts';
 
 /** Milliseconds for a connection to be made. */
 const connecting = 15_000;
@@ -21,6 +22,7 @@ export const setup = [
   'SET enable_seqscan = off',
   'SET enable_bitmapscan = off',
   'SET plan_cache_mode = force_generic_plan',
+  `SET ${telling} = 'yes'`,
 ];
 
 /** On a private server nobody else is harmed when the foreign keys are not checked, which costs as much as the insert. */

@@ -92,14 +92,16 @@ const columns = 'id, ipcm_id, "to", "from", stamp, content, broadcast';
 const upsert = 'ON CONFLICT (line) DO UPDATE SET mark = excluded.mark, seen = excluded.seen';
 const marking = `mark AS (INSERT INTO ipcm_lines (line, mark, seen) SELECT $4, $5, ${now} WHERE EXISTS (SELECT FROM sent) ${upsert})`;
 
-const sendOne = `WITH ${peer}, sent AS (INSERT INTO ipcm_messages (${columns}) SELECT $6, $7, peer.id, $8, $9, $10, $11 FROM peer RETURNING 1), ${marking} SELECT count(*) AS changes FROM sent`;
+const told = `SELECT count(*) AS changes, (SELECT pg_notify($6::text, '') FROM sent LIMIT 1) AS told FROM sent`;
+
+const sendOne = `WITH ${peer}, sent AS (INSERT INTO ipcm_messages (${columns}) SELECT $7, $8, peer.id, $9, $10, $11, $12 FROM peer RETURNING 1), ${marking} ${told}`;
 
 /** The contents come as one, to be cut: an array of them would have to be written as text. */
-const sendMany = `WITH ${peer}, sent AS (INSERT INTO ipcm_messages (${columns}) SELECT m.id, m.given, peer.id, m.sender, m.stamp, substring($10::bytea FROM m.start FOR m.size), m.broadcast FROM peer, unnest($6::uuid[], $7::text[], $8::text[], $9::numeric[], $11::int[], $12::int[], $13::bool[]) AS m(id, given, sender, stamp, start, size, broadcast) RETURNING 1), ${marking} SELECT count(*) AS changes FROM sent`;
+const sendMany = `WITH ${peer}, sent AS (INSERT INTO ipcm_messages (${columns}) SELECT m.id, m.given, peer.id, m.sender, m.stamp, substring($11::bytea FROM m.start FOR m.size), m.broadcast FROM peer, unnest($7::uuid[], $8::text[], $9::text[], $10::numeric[], $12::int[], $13::int[], $14::bool[]) AS m(id, given, sender, stamp, start, size, broadcast) RETURNING 1), ${marking} ${told}`;
 
 /** Inserts a batch. */
-export function send({ peer: to, messages, line, mark }: Batch): Bound {
-  const head = [to.name, to.identity?.pid ?? null, to.active ?? null, line, mark];
+export function send({ peer: to, messages, line, mark, channel = '' }: Batch): Bound {
+  const head = [to.name, to.identity?.pid ?? null, to.active ?? null, line, mark, channel];
   const [only] = messages;
   if (messages.length === 1 && only !== undefined) {
     const { message, bytes } = only.outgoing;

@@ -52,6 +52,7 @@ export class ServerBackend implements Backend {
   wakeup: Wakeup;
   readonly #parts: BackendParts;
   readonly #self: ProcessIdentity = identify(ownIdentity());
+  #channels: Channels | undefined;
   #closed = false;
 
   constructor(parts: BackendParts) {
@@ -94,8 +95,8 @@ export class ServerBackend implements Backend {
     const wakeup = await database.openWakeup?.({ shared: line, ask, place, folder });
     if (wakeup !== undefined) this.wakeup = wakeup;
     if (channels === undefined) return;
-    const found: Channels = channels.of(await session.own('ask for the channels', channels.query));
-    this.wakeup = new Notifications(line.subscriptions, found);
+    this.#channels = channels.of(await session.own('ask for the channels', channels.query));
+    this.wakeup = new Notifications(line.subscriptions, this.#channels);
   }
 
   checkName(name: string): void {
@@ -143,8 +144,9 @@ export class ServerBackend implements Backend {
   async send(peer: PeerRow, messages: readonly Outgoing[]): Promise<number> {
     const { database } = this.#parts;
     const rows = messages.map((outgoing) => ({ ids: this.idValues(outgoing.message.id), outgoing }));
+    const channel = this.#channels?.inbox(peer.name);
     const insert = async (): Promise<number> => {
-      const build = (line: string, mark: number) => database.send({ peer, messages: rows, line, mark });
+      const build = (line: string, mark: number) => database.send({ peer, messages: rows, line, mark, channel });
       return (await this.session.once('send messages', build, messages.length)).changes;
     };
     try {

@@ -104,6 +104,8 @@ export interface Batch {
   /** The row of `ipcm_lines` in which the statement leaves `mark`, if it inserts anything: see session.ts. */
   readonly line: string;
   readonly mark: number;
+  /** Channel to give the receiver its hint on, where there are hints. */
+  readonly channel: string | undefined;
 }
 
 /** What the hints of a store are made of. */

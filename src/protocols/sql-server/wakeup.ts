@@ -34,11 +34,11 @@ export class Notifications implements Wakeup {
   }
 
   ring(): void {
-    // The database itself gives the hint, with the commit: so those of the reference wake as well.
+    // The statement that sends gives the hint, with the commit; a trigger does for what the reference sends.
   }
 
   ringPeers(): void {
-    // As above.
+    // A trigger does.
   }
 
   listen(name: string, wake: () => void): () => void {
