@@ -1,45 +1,30 @@
 /** The collector of the demo: merges the counts and prints the most frequent words. */
-import type { Client } from '../../index.ts';
+import type { ServiceDefinition } from '../../service/index.ts';
 import { printJson, printTable } from '../output.ts';
-import { contents, names, type Content, type Result } from './contents.ts';
-
-/** How the collector works. */
-export interface CollectorOptions {
-  readonly counters: number;
-  readonly top: number;
-  readonly json: boolean;
-}
+import type { CollectorRequest, Totals } from './contents.ts';
 
 /** A word and how often it occurs. */
 export type WordCount = readonly [word: string, count: number];
 
-/** Collects until all counters have reported and the parent says that the terminal is free. */
-export async function runCollector(client: Client, options: CollectorOptions): Promise<void> {
+/** The collector's service: its answer to a piece says that it has been added. */
+export function collectorService(): ServiceDefinition<CollectorRequest, Totals | null> {
   const counts = new Map<string, number>();
   const parts = new Map<string, string>();
-  let reported = 0;
-  let lines = 0;
-  let mayPrint = false;
-  const take = async (from: string, content: Content): Promise<void> => {
-    if (content.kind === 'words') merge(counts, content.words, parts.get(from) ?? '');
-    if (content.kind === 'words') parts.delete(from);
-    if (content.kind === 'part') parts.set(from, (parts.get(from) ?? '') + content.text);
-    if (content.kind === 'words' || content.kind === 'part') await client.sendMessage(from, { kind: 'done' });
-    if (content.kind === 'counted') {
-      lines += content.lines;
-      reported++;
-    }
-    if (content.kind === 'print') mayPrint = true;
+  return {
+    async handleRequest(request, { from }) {
+      if (request.kind === 'print') {
+        await show(mostFrequent(counts, request.top), request.json);
+        let words = 0;
+        for (const count of counts.values()) words += count;
+        return { words, different: counts.size };
+      }
+      const beginning = parts.get(from) ?? '';
+      if (request.kind === 'part') parts.set(from, beginning + request.text);
+      else merge(counts, request.words, beginning);
+      if (request.kind === 'words') parts.delete(from);
+      return null;
+    },
   };
-  for await (const { from, content } of contents(client)) {
-    await take(from, content);
-    if (mayPrint && reported === options.counters) break;
-  }
-  await show(mostFrequent(counts, options.top), options.json);
-  let words = 0;
-  for (const count of counts.values()) words += count;
-  const result: Result = { kind: 'result', lines, words, different: counts.size };
-  await client.sendMessage(names.parent, result);
 }
 
 /** Adds counts; `beginning` is that of the first word. */

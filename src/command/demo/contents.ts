@@ -1,5 +1,5 @@
-/** What the processes of the demo say to each other. */
-import { IpcError, type Client, type Message } from '../../index.ts';
+/** What the processes of the demo ask each other: all but the parent are services, and every piece is a request. */
+import type { Client } from '../../index.ts';
 
 /** The names on the demo's bus. */
 export const names = { parent: 'demo', reader: 'reader', collector: 'collector' } as const;
@@ -19,46 +19,36 @@ export interface TextContent {
   readonly unterminated: boolean;
 }
 
-/** Content of a message of the demo. */
-export type Content =
-  | TextContent
-  // From the parent: begin, end early, and print.
-  | { readonly kind: 'start' | 'stop' | 'print' }
-  // From the reader: the file has ended (to counters); how far it is, and what it read (to the parent).
-  | { readonly kind: 'end' }
-  | { readonly kind: 'progress' | 'read'; readonly bytes: number; readonly lines: number }
-  // From a counter to the collector: a part of a long word, counts of words, and its totals at the end.
+/** How far the reader is. */
+export interface Progress {
+  readonly bytes: number;
+  readonly lines: number;
+}
+
+/** What the reader is asked: to read all, how far it is, and to stop reading early. */
+export interface ReaderRequest {
+  readonly kind: 'read' | 'progress' | 'stop';
+}
+
+/** The answer to `read`, when every counter has dealt with everything. */
+export interface ReadResult extends Progress {
+  /** Lines that the counters have seen. */
+  readonly counted: number;
+}
+
+/** What a counter is asked: to count a piece, and, at the end, to hand on what it has. */
+export type CounterRequest = TextContent | { readonly kind: 'end' };
+
+/** What the collector is asked: to add a part of a long word or counts of words, and, at the end, to print. */
+export type CollectorRequest =
   | { readonly kind: 'part'; readonly text: string }
   | { readonly kind: 'words'; readonly words: readonly (readonly [word: string, count: number])[] }
-  | { readonly kind: 'counted'; readonly lines: number }
-  // A piece has been dealt with: the sender may send another.
-  | { readonly kind: 'done' }
-  // From the collector to the parent.
-  | Result;
+  | { readonly kind: 'print'; readonly top: number; readonly json: boolean };
 
-/** What the collector knows in the end. */
-export interface Result {
-  readonly kind: 'result';
-  readonly lines: number;
+/** The answer to `print`. */
+export interface Totals {
   readonly words: number;
   readonly different: number;
-}
-
-/** Messages as content; ends with an error where the bus ends before the work is done. */
-export async function* contents(
-  client: Client,
-): AsyncGenerator<{ readonly from: string; readonly content: Content }, void, void> {
-  for await (const message of client.messages()) yield { from: message.from, content: contentOf(message) };
-  throw new IpcError('IPCM_NOT_CONNECTED', `demo: the bus ended before "${client.id}" was done`, { client: client.id });
-}
-
-function contentOf(message: Message): Content {
-  const { content } = message;
-  if (typeof content === 'object' && content !== null && 'kind' in content) return content as Content;
-  throw new IpcError(
-    'IPCM_MALFORMED_MESSAGE',
-    `demo: "${message.from}" sent "${message.to}" something else than the demo's messages`,
-  );
 }
 
 /** Code units of text in one message: some 64 KB of plain text; each may take six bytes in JSON (`\u0000`). */

@@ -1,6 +1,6 @@
 /** A counter of the demo: counts the words of what the reader sends it, and hands its counts to the collector. */
-import type { Client } from '../../index.ts';
-import { contents, names, textLimit, type TextContent } from './contents.ts';
+import type { Service, ServiceDefinition } from '../../service/index.ts';
+import { names, textLimit, type CollectorRequest, type CounterRequest, type TextContent } from './contents.ts';
 import { Flow } from './flow.ts';
 import { WordFinder } from './words.ts';
 
@@ -8,50 +8,45 @@ import { WordFinder } from './words.ts';
 const mostWords = 20_000;
 const mostText = 4 * 1024 * 1024;
 
-/** Counts until the reader says that the file has ended. */
-export async function runCounter(client: Client): Promise<void> {
-  const flow = new Flow(client);
-  const counter = new Counter(client, flow);
-  await new Promise<void>((resolve, reject) => {
-    // Pieces are worked on one after the other while this loop goes on and hears what the collector confirms.
-    let work = Promise.resolve();
-    const listen = async (): Promise<void> => {
-      for await (const { from, content } of contents(client)) {
-        if (content.kind === 'done') flow.confirmed(from);
-        else if (content.kind === 'text') work = work.then(() => counter.count(content, from));
-        else if (content.kind === 'end') work.then(() => counter.end()).then(resolve, reject);
-        work.catch(reject);
-      }
-    };
-    listen().catch(reject);
-  });
+/** A counter's service: its answer to a piece says that it has been counted, that to the end how many lines there were. */
+export function counterService(): ServiceDefinition<CounterRequest, number> {
+  let counter: Counter | undefined;
+  let work: Promise<number> = Promise.resolve(0);
+  return {
+    handleRequest(request, { service }) {
+      const mine = (counter ??= new Counter(service));
+      // Pieces are worked on one after the other: a word may go from one to the next.
+      work = work.then(() => (request.kind === 'end' ? mine.end() : mine.count(request)));
+      return work;
+    },
+  };
 }
 
 class Counter {
-  readonly #client: Client;
-  readonly #flow: Flow;
+  readonly #limit: number;
+  readonly #flow: Flow<CollectorRequest>;
   readonly #finder = new WordFinder((word) => this.#found(word));
   #counts = new Map<string, number>();
   #text = 0;
   #lines = 0;
 
-  constructor(client: Client, flow: Flow) {
-    this.#client = client;
-    this.#flow = flow;
+  constructor(service: Service) {
+    this.#limit = textLimit(service.client);
+    this.#flow = new Flow((to, request) => service.peer(to).request(request));
   }
 
-  async count({ text, more, unterminated }: TextContent, from: string): Promise<void> {
+  async count({ text, more, unterminated }: TextContent): Promise<number> {
     for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.#lines++;
     if (unterminated) this.#lines++;
     this.#finder.take(text, more);
     if (this.#counts.size > mostWords || this.#text > mostText) await this.#handOn();
-    await this.#client.sendMessage(from, { kind: 'done' });
+    return this.#lines;
   }
 
-  async end(): Promise<void> {
+  async end(): Promise<number> {
     await this.#handOn();
     await this.#flow.settled();
-    await this.#client.sendMessage(names.collector, { kind: 'counted', lines: this.#lines });
+    return this.#lines;
   }
 
   #found(word: string): void {
@@ -70,7 +65,7 @@ class Counter {
     const counts = this.#counts;
     this.#counts = new Map();
     this.#text = 0;
-    const limit = textLimit(this.#client);
+    const limit = this.#limit;
     let words: [string, number][] = [];
     let size = 0;
     const send = async (): Promise<void> => {

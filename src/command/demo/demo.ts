@@ -4,14 +4,22 @@ import { access, constants, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import { ipcmDefaultProtocol, ipcmSpawn, resolveProtocol, type Client, type Spawn } from '../../index.ts';
+import { ipcmDefaultProtocol, ipcmSpawn, resolveProtocol, type Spawn } from '../../index.ts';
+import { ipcmServiceHandle, type ServiceHandle } from '../../service/index.ts';
 import { access as credentials } from '../access.ts';
 import { CommandError, exitCodes, usageError } from '../exit.ts';
 import { wholeNumber, type GlobalOptions } from '../options.ts';
 import { print, printJson, styled } from '../output.ts';
 import { onInterrupt } from '../signals.ts';
 import { packageRoot } from '../version.ts';
-import { contents, counterNames, names, type Result } from './contents.ts';
+import {
+  counterNames,
+  names,
+  type CollectorRequest,
+  type ReaderRequest,
+  type ReadResult,
+  type Totals,
+} from './contents.ts';
 import { Family } from './family.ts';
 import { ProgressLine } from './progress-line.ts';
 
@@ -20,12 +28,13 @@ interface DemoOptions extends GlobalOptions {
   readonly top: number;
 }
 
-/** What was read, and what was counted. */
-interface Totals {
-  readonly bytes: number;
-  readonly lines: number;
-  readonly result: Result;
-}
+/** The parent's way to all of them. */
+type Reader = ServiceHandle<ReaderRequest, ReadResult>;
+
+/** Milliseconds between looks at how far the reader is. */
+const lookEvery = 100;
+/** Milliseconds for the news that a process has ended, once a request has failed because of it. */
+const newsTime = 1000;
 
 const defaultCounters = Math.min(8, Math.max(2, availableParallelism()));
 
@@ -62,17 +71,17 @@ async function demo(file: string, options: DemoOptions): Promise<number> {
   const { protocol, serializer, route } = options;
   const bus = await ipcmSpawn({ protocol, serializer, route, ...credentials() });
   const family = new Family();
-  let client: Client | undefined;
-  let totals: Totals;
+  let reader: Reader | undefined;
+  let totals: ReadResult & Totals;
   try {
-    client = await bus.connect(names.parent);
+    reader = await ipcmServiceHandle(names.reader, bus, { client: names.parent });
     startAll(family, bus, file, options);
-    totals = await Promise.race([follow(client, options, interrupted), family.failed]);
+    totals = await Promise.race([work(reader, options, interrupted, family), family.failed]);
     await Promise.race([family.ended(), family.failed]);
-    await client.disconnect();
+    await reader.stop();
   } catch (error) {
     await family.kill();
-    client?.closeSync();
+    reader?.client.closeSync();
     await bus.unspawn();
     throw error;
   }
@@ -112,34 +121,57 @@ async function checkProtocol(name: string | undefined): Promise<void> {
 
 function startAll(family: Family, bus: Spawn, file: string, options: DemoOptions): void {
   const env = { ...process.env, IPCM_INFO: bus.info };
-  const args = ['--counters', String(options.counters), '--top', String(options.top), '--file', file];
-  if (process.stderr.isTTY) args.push('--progress');
-  if (options.json === true) args.push('--json');
-  for (const name of [names.collector, ...counterNames(options.counters), names.reader]) {
+  const args = ['--counters', String(options.counters), '--file', file];
+  for (const name of everybody(options)) {
     family.start(name, ['demo-role', name, ...args], env, name === names.reader && file === '-' ? 'inherit' : 'ignore');
   }
 }
 
-/** Starts the reader once all are there, and listens to what it and the collector report. */
-async function follow(client: Client, options: DemoOptions, interrupted: AbortSignal): Promise<Totals> {
-  await client.waitForPeers([names.collector, ...counterNames(options.counters), names.reader]);
-  await client.sendMessage(names.reader, { kind: 'start' });
-  const stop = (): void => void client.tryMessage(names.reader, { kind: 'stop' });
+function everybody({ counters }: DemoOptions): string[] {
+  return [names.collector, ...counterNames(counters), names.reader];
+}
+
+/** Has all be read, counted and printed, and ends the services. */
+async function work(
+  reader: Reader,
+  options: DemoOptions,
+  interrupted: AbortSignal,
+  family: Family,
+): Promise<ReadResult & Totals> {
+  try {
+    await reader.client.waitForPeers(everybody(options));
+    const read = await readAll(reader, interrupted);
+    const collector = reader.peer<CollectorRequest, Totals>(names.collector);
+    const counts = await collector.request({ kind: 'print', top: options.top, json: options.json === true });
+    for (const name of everybody(options)) await reader.peer(name).terminate();
+    return { ...read, ...counts };
+  } catch (error) {
+    // A request that fails because somebody has died: who it was, and how, is better news.
+    await Promise.race([family.failed, new Promise((resolve) => setTimeout(resolve, newsTime))]);
+    throw error;
+  }
+}
+
+/** Has the reader read, and shows on a terminal how far it is. */
+async function readAll(reader: Reader, interrupted: AbortSignal): Promise<ReadResult> {
+  const line = new ProgressLine();
+  let reading = true;
+  const look = async (): Promise<void> => {
+    const progress = await reader.request({ kind: 'progress' }).catch(() => undefined);
+    if (reading && progress !== undefined) line.show(progress);
+  };
+  const timer = process.stderr.isTTY ? setInterval(() => void look(), lookEvery) : undefined;
+  const stop = (): void => void reader.request({ kind: 'stop' }).catch(() => undefined);
   if (interrupted.aborted) stop();
   interrupted.addEventListener('abort', stop, { once: true });
-  const line = new ProgressLine();
-  let read = { bytes: 0, lines: 0 };
-  for await (const { content } of contents(client)) {
-    if (content.kind === 'progress') line.show(content);
-    if (content.kind === 'read') {
-      interrupted.removeEventListener('abort', stop);
-      line.clear();
-      read = content;
-      await client.sendMessage(names.collector, { kind: 'print' });
-    }
-    if (content.kind === 'result') return { bytes: read.bytes, lines: read.lines, result: content };
+  try {
+    return await reader.request({ kind: 'read' });
+  } finally {
+    interrupted.removeEventListener('abort', stop);
+    clearInterval(timer);
+    reading = false;
+    line.clear();
   }
-  throw new CommandError('IPCM_INTERNAL', 'demo: the bus ended before the counts were there');
 }
 
 async function countMessages(bus: Spawn): Promise<number> {
@@ -153,28 +185,27 @@ async function countMessages(bus: Spawn): Promise<number> {
 
 async function summarize(
   bus: Spawn,
-  { bytes, lines, result }: Totals,
+  { bytes, lines, counted, words, different }: ReadResult & Totals,
   { messages, seconds }: { messages: number; seconds: number },
   options: DemoOptions,
 ): Promise<void> {
-  const { words, different } = result;
   const [protocol, serializer] = [bus.protocol.name, bus.serializer.name];
-  const facts = { bytes, linesRead: lines, linesCounted: result.lines, words, different, counters: options.counters };
+  const facts = { bytes, linesRead: lines, linesCounted: counted, words, different, counters: options.counters };
   if (options.json === true) {
     await printJson({ summary: true, ...facts, messages, protocol, serializer, seconds });
   } else {
     const number = (value: number): string => value.toLocaleString('en-US');
-    const isRight = result.lines === lines;
+    const isRight = counted === lines;
     await print(
-      `${styled(isRight ? 'green' : 'red', `${number(lines)} lines read, ${number(result.lines)} counted`)}; ` +
+      `${styled(isRight ? 'green' : 'red', `${number(lines)} lines read, ${number(counted)} counted`)}; ` +
         `${number(words)} words, ${number(different)} different; ${options.counters} counters, ${number(messages)} messages ` +
         `sent and read, over ${protocol} with ${serializer}, in ${seconds.toFixed(2)} s\n`,
     );
   }
-  if (result.lines !== lines) {
+  if (counted !== lines) {
     throw new CommandError(
       'IPCM_SANITY_MISMATCH',
-      `demo: ${lines} lines read, ${result.lines} counted`,
+      `demo: ${lines} lines read, ${counted} counted`,
       exitCodes.sanityMismatch,
     );
   }

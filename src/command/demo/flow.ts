@@ -1,34 +1,32 @@
 /**
- * Flow control on top of the bus: at most a few pieces per receiver are under way, whatever the store could hold. Files and
+ * Flow control on top of requests: at most a few pieces per receiver are unanswered, whatever the store could hold. Files and
  * databases take everything at once, and a fast reader would fill the disk with what slow counters have yet to read.
  */
-import type { Client } from '../../index.ts';
-import type { Content } from './contents.ts';
 
 /** Pieces under way per receiver: one being worked on, the others there when it is done. */
 const window = 4;
 
-/** Sends pieces that their receivers confirm with `done`. */
-export class Flow {
-  readonly #client: Client;
+/** Sends pieces, each as a request whose answer says that it has been dealt with. */
+export class Flow<Request> {
+  readonly #ask: (to: string, request: Request) => Promise<unknown>;
   readonly #open = new Map<string, number>();
+  #failure: { readonly error: unknown } | undefined;
   #wake: () => void = () => undefined;
 
-  constructor(client: Client) {
-    this.#client = client;
+  constructor(ask: (to: string, request: Request) => Promise<unknown>) {
+    this.#ask = ask;
   }
 
-  /** To be called for each `done`. */
-  confirmed(from: string): void {
-    this.#open.set(from, (this.#open.get(from) ?? 0) - 1);
-    this.#wake();
-  }
-
-  /** Sends a piece, once its receiver has room. */
-  async send(to: string, content: Content): Promise<void> {
+  /** Sends a piece, once its receiver has room. Rejects with what an earlier one failed with. */
+  async send(to: string, request: Request): Promise<void> {
     await this.#until(() => (this.#open.get(to) ?? 0) < window);
-    this.#open.set(to, (this.#open.get(to) ?? 0) + 1);
-    await this.#client.sendMessage(to, content);
+    this.#count(to, 1);
+    void this.#ask(to, request)
+      .catch((error: unknown) => (this.#failure ??= { error }))
+      .finally(() => {
+        this.#count(to, -1);
+        this.#wake();
+      });
   }
 
   /** The receiver with the least to do, once one has room: this is how the work is shared. */
@@ -45,12 +43,20 @@ export class Flow {
     return best;
   }
 
-  /** Resolves when everything sent has been confirmed. */
+  /** Resolves when everything sent has been answered. */
   settled(): Promise<void> {
     return this.#until(() => [...this.#open.values()].every((open) => open === 0));
   }
 
+  #count(to: string, change: number): void {
+    this.#open.set(to, (this.#open.get(to) ?? 0) + change);
+  }
+
   async #until(holds: () => boolean): Promise<void> {
-    while (!holds()) await new Promise<void>((resolve) => (this.#wake = resolve));
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      if (holds()) return;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
   }
 }

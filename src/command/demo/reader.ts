@@ -1,7 +1,14 @@
 /** The reader of the demo: sends the lines of a file to whichever counter has the least to do. */
 import { createReadStream } from 'node:fs';
-import type { Client } from '../../index.ts';
-import { contents, counterNames, names, textLimit } from './contents.ts';
+import type { Service, ServiceDefinition } from '../../service/index.ts';
+import {
+  counterNames,
+  textLimit,
+  type CounterRequest,
+  type Progress,
+  type ReaderRequest,
+  type ReadResult,
+} from './contents.ts';
 import { Flow } from './flow.ts';
 import { piecesOf } from './pieces.ts';
 
@@ -10,46 +17,45 @@ export interface ReaderOptions {
   /** Path, or `-` for stdin. */
   readonly file: string;
   readonly counters: number;
-  /** Tell the parent how far it is. */
-  readonly progress: boolean;
 }
 
-/** Milliseconds between reports. */
-const reportEvery = 100;
-
-/** Waits for the start, reads all, and resolves when every counter has dealt with everything. */
-export async function runReader(client: Client, options: ReaderOptions): Promise<void> {
-  const flow = new Flow(client);
+/** The reader's service. */
+export function readerService(options: ReaderOptions): ServiceDefinition<ReaderRequest, Progress | ReadResult> {
   const stop = new AbortController();
-  await new Promise<void>((resolve, reject) => {
-    const listen = async (): Promise<void> => {
-      for await (const { from, content } of contents(client)) {
-        if (content.kind === 'done') flow.confirmed(from);
-        else if (content.kind === 'stop') stop.abort();
-        else if (content.kind === 'start') readAll(client, flow, options, stop.signal).then(resolve, reject);
+  const progress = { bytes: 0, lines: 0 };
+  return {
+    exposeErrorDetails: true,
+    async handleRequest({ kind }, { service }) {
+      if (kind === 'read') {
+        const counted = await readAll(service, options, stop.signal, progress);
+        return { ...progress, counted };
       }
-    };
-    listen().catch(reject);
-  });
+      if (kind === 'stop') stop.abort();
+      return progress;
+    },
+  };
 }
 
-async function readAll(client: Client, flow: Flow, options: ReaderOptions, stop: AbortSignal): Promise<void> {
+/** Has everything counted, and resolves to the lines that were. */
+async function readAll(
+  service: Service,
+  options: ReaderOptions,
+  stop: AbortSignal,
+  progress: { bytes: number; lines: number },
+): Promise<number> {
+  const flow = new Flow<CounterRequest>((to, request) => service.peer(to).request(request));
   const counters = counterNames(options.counters);
-  const progress = { bytes: 0, lines: 0 };
-  let reported = performance.now();
   let counter: string | undefined;
-  for await (const piece of piecesOf(source(options.file, stop), textLimit(client), progress)) {
+  for await (const piece of piecesOf(source(options.file, stop), textLimit(service.client), progress)) {
     // A word that is cut stays with one counter.
     counter ??= await flow.leastBusy(counters);
     await flow.send(counter, piece);
     if (!piece.more) counter = undefined;
-    if (!options.progress || performance.now() - reported < reportEvery) continue;
-    reported = performance.now();
-    await client.sendMessage(names.parent, { kind: 'progress', ...progress });
   }
   await flow.settled();
-  await client.sendMessage(names.parent, { kind: 'read', ...progress });
-  for (const name of counters) await client.sendMessage(name, { kind: 'end' });
+  const end = (name: string): Promise<number> => service.peer<CounterRequest, number>(name).request({ kind: 'end' });
+  const lines = await Promise.all(counters.map(end));
+  return lines.reduce((a, b) => a + b, 0);
 }
 
 /** The bytes of the file until its end, or until `stop` aborts. */

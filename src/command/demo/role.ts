@@ -1,22 +1,19 @@
 /** The hidden command that the demo's processes run: one role each, on the bus in IPCM_INFO. */
 import { Socket } from 'node:net';
 import type { Command } from 'commander';
-import { ipcmConnect, type Client } from '../../index.ts';
-import { access } from '../access.ts';
+import { ipcmServe, type ServiceDefinition } from '../../service/index.ts';
 import { infoOf } from '../bus.ts';
 import { usageError } from '../exit.ts';
 import type { GlobalOptions } from '../options.ts';
 import { leashDescriptor } from './family.ts';
-import { runCollector } from './collector.ts';
+import { collectorService } from './collector.ts';
 import { names } from './contents.ts';
-import { runCounter } from './counter.ts';
-import { runReader } from './reader.ts';
+import { counterService } from './counter.ts';
+import { readerService } from './reader.ts';
 
 interface RoleOptions extends GlobalOptions {
   readonly counters: string;
-  readonly top: string;
   readonly file: string;
-  readonly progress?: boolean;
 }
 
 /** Adds the command. */
@@ -24,9 +21,7 @@ export function addDemoRole(program: Command): void {
   program
     .command('demo-role <name>', { hidden: true })
     .requiredOption('--counters <count>')
-    .requiredOption('--top <count>')
     .requiredOption('--file <file>')
-    .option('--progress')
     .action(async (name: string, _options: unknown, command: Command) => {
       await runRole(name, command.optsWithGlobals<RoleOptions>());
     });
@@ -34,19 +29,16 @@ export function addDemoRole(program: Command): void {
 
 async function runRole(name: string, options: RoleOptions): Promise<void> {
   followParent();
-  const client = await ipcmConnect(name, await infoOf(options, undefined), access());
-  await work(client, { ...options, counters: Number(options.counters), top: Number(options.top) });
-  await client.disconnect();
+  const definition = serviceOf(name, { file: options.file, counters: Number(options.counters) });
+  const { ended } = await ipcmServe(name, await infoOf(options, undefined), definition as ServiceDefinition);
+  await ended;
 }
 
-function work(
-  client: Client,
-  options: { counters: number; top: number; file: string; progress?: boolean; json?: boolean },
-): Promise<void> {
-  if (client.id === names.reader) return runReader(client, { ...options, progress: options.progress === true });
-  if (client.id === names.collector) return runCollector(client, { ...options, json: options.json === true });
-  if (client.id.startsWith('counter-')) return runCounter(client);
-  throw usageError(`demo has no role ${JSON.stringify(client.id)}`);
+function serviceOf(name: string, options: { readonly file: string; readonly counters: number }): object {
+  if (name === names.reader) return readerService(options);
+  if (name === names.collector) return collectorService();
+  if (name.startsWith('counter-')) return counterService();
+  throw usageError(`demo has no role ${JSON.stringify(name)}`);
 }
 
 /** Ends with the parent, however that ends, and leaves it to the parent what Ctrl-C in the terminal means. */
