@@ -1,5 +1,4 @@
 /** `ipcm demo`: counts the words of a file in several processes on one bus. */
-import { systemCode } from '../../errors.ts';
 import { access, constants, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +6,7 @@ import type { Command } from 'commander';
 import { ipcmDefaultProtocol, ipcmSpawn, resolveProtocol, type Spawn } from '../../index.ts';
 import { ipcmServiceHandle, type ServiceHandle } from '../../service/index.ts';
 import { access as credentials } from '../access.ts';
-import { CommandError, exitCodes, usageError } from '../exit.ts';
+import { codeOf, CommandError, exitCodes, usageError } from '../exit.ts';
 import { wholeNumber, type GlobalOptions } from '../options.ts';
 import { print, printJson, styled } from '../output.ts';
 import { onInterrupt } from '../signals.ts';
@@ -101,7 +100,7 @@ async function checkFile(file: string): Promise<void> {
       throw new CommandError('EISDIR', `${file} is a directory; demo counts one file`);
     await access(file, constants.R_OK);
   } catch (error) {
-    const code = systemCode(error);
+    const code = codeOf(error);
     if (error instanceof CommandError || code === undefined) throw error;
     const why = code === 'ENOENT' ? `there is no file ${file}` : `${file} cannot be read`;
     throw new CommandError(code, `${why}; demo counts one file, or with - its input`);
