@@ -1,7 +1,7 @@
 /** In a started process: notices that the one who started it has gone. */
-import { controlDescriptor } from './frames.ts';
-
+import { systemCode } from '../errors.ts';
 import { loadNative } from '../native/native.ts';
+import { controlDescriptor } from './frames.ts';
 
 /** Milliseconds after which a process that is not ready yet begins to watch. */
 const patience = 500;
@@ -45,5 +45,9 @@ export class StarterWatch {
     });
     socket.resume();
     socket.unref();
+    // It is the starter that reads the stderr of this process: what is said after its end is no reason to die of.
+    process.stderr.on('error', (error) => {
+      if (systemCode(error) !== 'EPIPE') throw error;
+    });
   }
 }

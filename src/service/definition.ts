@@ -148,7 +148,7 @@ export interface ServiceSettings {
   readonly interceptErrors?: boolean | undefined;
   /** Callers get the text of an error that a handler threw; else "Internal service error". Default false. */
   readonly exposeErrorDetails?: boolean | undefined;
-  /** Requests in hand at the same time; more are not read meanwhile. Default 256. */
+  /** Requests in hand at the same time; more wait, a few of them read already. Default 256. */
   readonly concurrency?: number | undefined;
   /** Milliseconds that the end waits for requests in hand. Default 5000. */
   readonly drainTimeout?: number | undefined;

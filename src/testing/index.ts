@@ -29,7 +29,7 @@ export interface ConformanceOptions {
 }
 
 /**
- * Registers the suite for one protocol; to be awaited at the top of a test file. The whole takes about a minute; `only`
+ * Registers the suite for one protocol; to be awaited at the top of a test file. The whole takes some two minutes; `only`
  * spreads it over several files, which then run side by side.
  *
  * Temporary stores are made in a private folder (by `TMPDIR`), in which no test may leave anything. What a failed test

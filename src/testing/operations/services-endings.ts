@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rejectsWith, takeContents } from '../assertions.ts';
+import { isIpcError } from '../../errors.ts';
+import type { Service } from '../../service/definition.ts';
+import { hasNothing, rejectsWith, take, takeContents } from '../assertions.ts';
 import { lives } from '../faults.ts';
+import { upTo } from '../numbered.ts';
 import { diary } from '../services/diary.ts';
 import { helper, type About } from '../services/helper.ts';
 import type { Suite } from '../suite.ts';
@@ -100,6 +103,37 @@ export function serviceEndingTests(suite: Suite): void {
     impatient.service.end();
     await impatient.ended;
     await rejectsWith(lost, 'IPCM_PEER_GONE');
+  });
+
+  suite.test('at its end a service drains what it has sent, for as long as its client allows', async (scene) => {
+    const bus = await scene.bus();
+    const observer = await scene.connect(bus, 'observer');
+    const count = 200;
+    const content = 'x'.repeat(50_000);
+    const body = {
+      onCleanup: ({ client }: Service) => {
+        for (const _ of upTo(count)) client.sendMessage('observer', content).catch(() => undefined);
+      },
+    };
+    const patient = await scene.serve(bus, 'patient', body);
+    patient.service.end();
+    assert.equal((await take(observer, count)).length, count);
+    await patient.ended;
+    const impatient = await scene.serve(bus, 'impatient', body, { connect: { drainTimeout: 50 } });
+    impatient.service.end();
+    // Nobody reads: on some protocols the store has room for all of it, on others the rest is given up, and counted.
+    const left = await impatient.ended.then(
+      () => 0,
+      (error: unknown) => {
+        assert.ok(isIpcError(error, 'IPCM_UNDELIVERED'), String(error));
+        return (error.details as { readonly messages: number }).messages;
+      },
+    );
+    assert.ok(left < count);
+    const arrived = await take(observer, count - left);
+    assert.deepEqual(new Set(arrived.map((message) => message.content)), new Set([content]));
+    // What was cut off in the midst by the end of its sender is no message.
+    await hasNothing(observer);
   });
 
   suite.crossProcess(
