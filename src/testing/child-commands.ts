@@ -21,6 +21,11 @@ export interface Commands {
   connect: [args: ConnectArguments, result: null];
   /** Makes a store, guarded unless the options say otherwise. */
   spawn: [args: { readonly options: Readonly<Record<string, unknown>> }, result: { info: string; route: string }];
+  /** Makes a store and hands it over to a process that keeps it. */
+  cleave: [
+    args: { readonly spawn: Readonly<Record<string, unknown>> },
+    result: { readonly info: string; readonly route: string; readonly keeper: number },
+  ];
   /** Starts a service on a store of its own, guarded unless the options say otherwise, and does not stop it. */
   service: [
     args: { readonly spawn: Readonly<Record<string, unknown>> },

@@ -85,6 +85,11 @@ const handlers: Handlers = {
     const { info, route } = await ipcmSpawn(options);
     return { info, route };
   },
+  async cleave({ spawn }) {
+    const bus = await ipcmSpawn(spawn);
+    const { pid } = await bus.cleave();
+    return { info: bus.info, route: bus.route, keeper: pid };
+  },
   async service({ spawn }) {
     const handle = await ipcmService('helper', helper, { spawn });
     return { pid: handle.childPid ?? 0, route: handle.bus?.route ?? '' };

@@ -100,6 +100,13 @@ export class Scene {
     return child.call('spawn', { options: await this.#plainSpawnOptions(options) });
   }
 
+  /** Has a child make a store and hand it over; the test has to end its keeper. */
+  async cleaveIn(
+    child: ChildClient,
+  ): Promise<{ readonly info: string; readonly route: string; readonly keeper: number }> {
+    return child.call('cleave', { spawn: await this.#plainSpawnOptions({}) });
+  }
+
   /** Has a child start a service on a store of its own, which the test removes if that child does not. */
   async serviceIn(
     child: ChildClient,

@@ -4,6 +4,7 @@ import { rejectsWith } from '../assertions.ts';
 import { helper } from '../services/helper.ts';
 import type { Suite } from '../suite.ts';
 import { serviceCallbackTests } from './services-callbacks.ts';
+import { serviceDaemonTests } from './services-daemons.ts';
 import { serviceEndingTests } from './services-endings.ts';
 import { serviceErrorTests } from './services-errors.ts';
 import { serviceFaultTests } from './services-faults.ts';
@@ -20,12 +21,14 @@ export function serviceTests(suite: Suite): void {
   serviceStartTests(suite);
   serviceWorkerTests(suite);
   serviceFaultTests(suite);
+  serviceDaemonTests(suite);
 
   if (suite.subject.capabilities.crossProcess) return;
   suite.test('no crossProcess: a service in a process of its own is refused, and nothing is left', async (scene) => {
     const bus = await scene.bus();
     await rejectsWith(scene.service(bus, 'helper', helper), 'IPCM_NOT_SUPPORTED');
     await rejectsWith(scene.service(undefined, 'helper', helper), 'IPCM_NOT_SUPPORTED');
+    await rejectsWith(bus.cleave(), 'IPCM_NOT_SUPPORTED');
     assert.deepEqual(await (await scene.connect(bus, 'a')).peers(), []);
   });
 }
