@@ -13,6 +13,7 @@ const libraryEntries = [
   'src/service/child.ts',
   'src/testing/index.ts',
   'src/testing/child.ts',
+  ...globSync('src/testing/services/*.ts').toSorted(),
   'src/serializers/json.ts',
   'src/serializers/json-zstd.ts',
   ...globSync('src/protocols/*/index.ts').toSorted(),

@@ -98,11 +98,11 @@ export function serviceEndingTests(suite: Suite): void {
     await assert.rejects(held, (error) => error === reason);
     const impatient = await scene.serve(bus, 'impatient', helper, { drainTimeout: 20 });
     const second = await scene.handle(bus, 'impatient');
-    const lost = second.request({ do: 'hang' }, { timeout: 20_000 });
+    const lost = rejectsWith(second.request({ do: 'hang' }, { timeout: 20_000 }), 'IPCM_PEER_GONE');
     await second.request({ do: 'echo' });
     impatient.service.end();
     await impatient.ended;
-    await rejectsWith(lost, 'IPCM_PEER_GONE');
+    await lost;
   });
 
   suite.test('at its end a service drains what it has sent, for as long as its client allows', async (scene) => {

@@ -37,10 +37,10 @@ export function serviceErrorTests(suite: Suite): void {
     await rejectsWith((await scene.handle(bus, 'nobody')).request(1, later), 'IPCM_PEER_UNKNOWN');
     await rejectsWith(handle.request({ do: 'hang' }, { timeout: 20 }), 'IPCM_TIMEOUT');
     const plain = await scene.connect(bus, 'plain');
-    const pending = (await scene.handle(bus, 'plain')).request('for whom', later);
+    const lost = rejectsWith((await scene.handle(bus, 'plain')).request('for whom', later), 'IPCM_PEER_GONE');
     await take(plain, 1);
     await plain.disconnect();
-    assert.equal((await rejectsWith(pending, 'IPCM_PEER_GONE')).peer, 'plain');
+    assert.equal((await lost).peer, 'plain');
     await scene.serve(bus, 'deaf', {});
     const refused = (await scene.handle(bus, 'deaf')).request('anything', later);
     assert.match((await rejectsWith(refused, 'IPCM_REQUEST_INVALID')).message, /no handleRequest/);
@@ -163,9 +163,9 @@ export function serviceErrorTests(suite: Suite): void {
     const { ipcm_request_id: id } = fieldsOf(request);
     await back.sendMessage(handle.client.id, { ipcm_response_id: id, response: 'here it is' });
     assert.equal(await pending, 'here it is');
-    const late = handle.request('never answered', later);
+    const late = rejectsWith(handle.request('never answered', later), 'IPCM_PEER_EXPIRED');
     await take(back, 2);
     await back.suspend({ expiresIn: 100 });
-    await rejectsWith(late, 'IPCM_PEER_EXPIRED');
+    await late;
   });
 }

@@ -79,10 +79,11 @@ export function serviceFaultTests(suite: Suite): void {
     const pending = handle.request({ do: 'hang' }, never);
     // Time enough for a look at who it is that was asked; a successor needs more for its start, if it is no test.
     await handle.request({ do: 'slow', with: 100 });
+    const lost = rejectsWith(pending, 'IPCM_PEER_GONE');
     process.kill(handle.childPid ?? 0, 'SIGKILL');
     await handle.ended;
     const successor = await scene.serve(bus, 'helper', helper);
-    await rejectsWith(pending, 'IPCM_PEER_GONE');
+    await lost;
     assert.equal(((await handle.request({ do: 'about' })) as About).pid, successor.service.pid);
   });
 

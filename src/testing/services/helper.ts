@@ -3,7 +3,6 @@
  * another process finds it; so this folder imports nothing of the tests themselves.
  */
 import { once } from 'node:events';
-import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { isIpcError } from '../../errors.ts';
@@ -11,6 +10,7 @@ import { defineService } from '../../service/define.ts';
 import type { RequestContext, Service, ServiceDefinition } from '../../service/definition.ts';
 import { ipcmService } from '../../service/start.ts';
 import { ipcmWorker } from '../../service/worker.ts';
+import { workerModule } from '../worker-module.ts';
 
 /** A request to {@link helper}: what to do, and with what. */
 export interface Ask {
@@ -62,9 +62,6 @@ export interface About {
 }
 
 type Context = RequestContext<unknown>;
-
-/** The module of the workers, in the form in which this one runs. */
-const workers = new URL(`./workers${extname(import.meta.url)}`, import.meta.url).href;
 
 /** Does what it is asked. A class, so that each running service has a state of its own. */
 class Helper implements ServiceDefinition<Ask> {
@@ -170,7 +167,7 @@ class Helper implements ServiceDefinition<Ask> {
     },
     work: async (value) => {
       const { name, params } = value as { name: string; params: unknown };
-      const worker = await ipcmWorker(name, `${workers}#${name}`, { params });
+      const worker = await ipcmWorker(name, `${workerModule}#${name}`, { params });
       void worker.ended.then(({ code, signal }) => this.#service.client.tryMessage('observer', [name, code, signal]));
       return worker.pid;
     },
