@@ -93,6 +93,8 @@ export interface AnsweringPort {
   handle(request: unknown, context: RequestContext): unknown;
   /** There is room for another request; the answer to the last one may still be on its way. */
   freed(): void;
+  /** The answer to what this message asked is with the store or the kernel, or there is nobody left to get it. */
+  answered(message: Message): void;
   /** A request has been dealt with; with the error, if it went wrong. */
   done(error?: unknown): void;
 }
@@ -170,6 +172,7 @@ export class Answering {
       wrong = { error };
       await this.#send(context, this.outcomeOf(error));
     }
+    this.#port.answered(context.message);
     if (wrong !== undefined) throw wrong.error;
   }
 

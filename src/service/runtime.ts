@@ -43,6 +43,8 @@ export interface ServiceParts<Params = unknown> {
   readonly settings: ServiceSettings;
   /** Install handlers for SIGTERM, SIGINT and SIGHUP that end the service. */
   readonly handleSignals: boolean;
+  /** The client reads with acknowledgement: say what has been dealt with. */
+  readonly acknowledge: boolean;
 }
 
 /** A running service. */
@@ -59,6 +61,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   /** Answers to requests of this service. */
   readonly requests: Requests;
   readonly #sources: EventSources;
+  readonly #acknowledge: boolean;
   readonly #intake: Intake;
   readonly #told = deferred<void>();
   readonly #inHand = new Set<Promise<void>>();
@@ -80,6 +83,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     this.params = parts.params;
     this.client = client;
     this.#given = settings;
+    this.#acknowledge = parts.acknowledge;
     this.#settings = resolveSettings(settings);
     this.children = new ServiceChildren(() => this.#settings.grace);
     // While requests are open the service reads; what has arrived is dealt with before others get their turn.
@@ -89,7 +93,10 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
       requests: this.requests,
       room: () => this.#settings.concurrency - this.#generals - (this.#answering?.open ?? 0),
       take: (received) => this.#take(received),
-      takeAtOnce: (received) => this.#take(received),
+      takeAtOnce: (received) => {
+        this.#take(received);
+        this.#dealtWith(received.message);
+      },
     });
     this.#sources = new EventSources({
       client,
@@ -165,6 +172,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
         responseSchema,
         handle: (request, context) => handleRequest.call(definition, request, context),
         freed: () => this.#intake.changed(),
+        answered: (message) => this.#dealtWith(message),
         done: (error) => this.#answered(error),
       });
     }
@@ -258,6 +266,11 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     await this.client.tryMessage(asker, responseContent(id, { response: info }));
   }
 
+  /** Whatever came of it: what throws each time would otherwise come again for ever. */
+  #dealtWith(message: Message): void {
+    if (this.#acknowledge && !this.client.disconnected) void this.#track(this.client.acknowledge(message));
+  }
+
   #takeGeneral(message: Message): void {
     const name = this.#callbacks.has('onGeneralMessage') ? 'onGeneralMessage' : 'onUnhandled';
     const deal = (): Promise<void> => this.#call(name, message, this);
@@ -265,6 +278,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     // One after the other, so that what arrives in order is dealt with in order.
     const dealt = (this.#general === undefined ? deal() : this.#general.then(deal)).finally(() => {
       this.#generals--;
+      this.#dealtWith(message);
       if (this.#general === dealt) this.#general = undefined;
       this.#afterwards();
     });
@@ -294,6 +308,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
       ipcm_error_code: 'IPCM_REQUEST_INVALID',
     };
     this.client.sendMessage(message.from, refusal).catch((error: unknown) => this.#failed(error, true));
+    this.#dealtWith(message);
     void this.#track(this.#call('onUnhandled', message, this));
   }
 

@@ -10,7 +10,10 @@ import { settingsOf } from './settings.ts';
 export interface ServeOptions<Params = unknown> extends ServiceSettings {
   /** What callbacks find as `service.params`. */
   readonly params?: Params | undefined;
-  /** Options of its client. */
+  /**
+   * Options of its client. With `ack` a message is acknowledged when it has been dealt with: what was in hand when the
+   * service was killed comes again to its successor.
+   */
   readonly connect?: ConnectOptions | undefined;
   /** End the service on SIGTERM, SIGINT and SIGHUP; a second one ends the process at once. Default false. */
   readonly handleSignals?: boolean | undefined;
@@ -58,7 +61,9 @@ export async function startService(
     const ipcmInfo = formatInfo(parseInfo('ipcmServe', info));
     const settings = settingsOf(options);
     const handleSignals = options.handleSignals ?? false;
-    service = new ServiceRuntime({ name, ipcmInfo, params: options.params, client, settings, handleSignals });
+    const acknowledge = options.connect?.ack === true;
+    const { params } = options;
+    service = new ServiceRuntime({ name, ipcmInfo, params, client, settings, handleSignals, acknowledge });
     made(service);
     await service.start(typeof body === 'function' ? new body(service) : body);
     return service;

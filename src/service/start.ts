@@ -121,8 +121,10 @@ async function startWithHandle<Request, Response>(
   }
 }
 
+/** What a handle waits for ends with its process: there is nothing that would have to come again. */
 function connectHandle(name: string, bus: Spawn | undefined, info: string, options: ConnectOptions | undefined) {
-  return bus === undefined ? ipcmConnect(name, info, options) : bus.connect(name, options);
+  const plain = { ...options, ack: false };
+  return bus === undefined ? ipcmConnect(name, info, plain) : bus.connect(name, plain);
 }
 
 /**
@@ -136,7 +138,7 @@ export async function ipcmServiceHandle<Request = unknown, Response = unknown>(
 ): Promise<ServiceHandle<Request, Response>> {
   checkName('ipcmServiceHandle', name);
   const { client: clientName = handleName(name), ...rest } = options;
-  const client = await ipcmConnect(clientName, info, rest);
+  const client = await ipcmConnect(clientName, info, { ...rest, ack: false });
   const ipcmInfo = formatInfo(parseInfo('ipcmServiceHandle', info));
   return new ServiceHandle({ name, answers: new OwnAnswers(client), ipcmInfo, bus: undefined, launched: undefined });
 }

@@ -150,7 +150,11 @@ export class Scene {
   ): Promise<ServiceHandle<Request, Response>> {
     const { spawn, connect } = await this.serviceOptions();
     const place = bus === undefined ? { spawn } : { ipcmInfo: String(bus) };
-    const handle = await ipcmService(name, what, { ...place, connect, ...options });
+    const handle = await ipcmService(name, what, {
+      ...place,
+      ...options,
+      connect: { ...connect, ...options.connect },
+    });
     this.#handles.push(handle);
     return handle;
   }

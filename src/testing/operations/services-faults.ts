@@ -1,7 +1,7 @@
 /** Services that are killed, stopped, busy or crash: who asked them knows, soon, and never by a timeout. */
 import assert from 'node:assert/strict';
 import { readProcStat } from '../../liveness/identity.ts';
-import { rejectsWith, takeContents } from '../assertions.ts';
+import { hasNothing, rejectsWith, takeContents } from '../assertions.ts';
 import { lives } from '../faults.ts';
 import { helper, type About } from '../services/helper.ts';
 import type { Suite } from '../suite.ts';
@@ -102,4 +102,28 @@ export function serviceFaultTests(suite: Suite): void {
       await until('its store, being guarded, is gone', async () => !(await scene.exists({ route })));
     });
   }
+
+  if (!suite.subject.capabilities.acknowledge) return;
+  suite.crossProcess(
+    'with ack, what a killed service had in hand comes to its successor, and only that',
+    async (scene) => {
+      const bus = await scene.bus();
+      const plain = await scene.connect(bus, 'plain');
+      const options = { connect: { ack: true } };
+      const first = await scene.service(bus, 'helper', helper, options);
+      await plain.sendMessage('helper', 'a general message');
+      const request = { do: 'echo', with: 'answered' };
+      await plain.sendMessage('helper', { ipcm_request_id: 'answered', request });
+      await plain.sendMessage('helper', { ipcm_request_id: 'in hand', request: { do: 'hang' } });
+      assert.deepEqual(await takeContents(plain, 1), [{ ipcm_response_id: 'answered', response: 'answered' }]);
+      await first.request({ do: 'echo' });
+      process.kill(first.childPid ?? 0, 'SIGKILL');
+      await first.ended;
+      const second = await scene.service(bus, 'helper', helper, options);
+      await until('the request has come again', async () => (await second.info()).open === 1);
+      assert.deepEqual(await second.request({ do: 'messages' }), []);
+      // Answered before another one was: it is not answered again.
+      await hasNothing(plain);
+    },
+  );
 }
