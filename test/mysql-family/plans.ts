@@ -47,6 +47,7 @@ export function planTests(served: Served): void {
         [one].flat().map((statement): [string, Statement] => [name, statement as Statement]),
       ),
       ['waitingFor', waitingFor(3)],
+      ['removeArrived at once', { rows: false, text: statements.removeArrived.atOnce?.([[1], [2], [3]]).text ?? '' }],
       ['remove at once', { rows: false, text: statements.remove.atOnce?.([['a'], ['b'], ['c']]).text ?? '' }],
       [
         'handOut at once',
@@ -63,8 +64,9 @@ export function planTests(served: Served): void {
     const tabular = server.kind === 'MySQL' ? 'EXPLAIN FORMAT=TRADITIONAL' : 'EXPLAIN';
     for (const [name, { text }] of all) {
       if (whole.has(name) || !/^(?:SELECT|UPDATE|DELETE)/.test(text)) continue;
-      const values = Array.from(text.matchAll(/\?/g), () => 'p1');
-      if (text.endsWith('LIMIT ?')) values[values.length - 1] = 5 as unknown as string;
+      const value = name.startsWith('removeArrived') ? 1 : 'p1';
+      const values: unknown[] = Array.from(text.matchAll(/\?/g), () => value);
+      if (text.endsWith('LIMIT ?')) values[values.length - 1] = 5;
       const plan = (await server.query(`${tabular} ${text}`, values)) as unknown as Plan[];
       for (const { table, type, key, rows, Extra } of plan) {
         const shown = `${name}: ${JSON.stringify({ table, type, key, rows, Extra })}`;

@@ -29,10 +29,10 @@ const marks = (count: number): string => `(${Array.from({ length: count }, () =>
 
 const shared = makeStatements(flavour);
 
-/** A statement over a list of ids, each of which is the last value of its group; the values before are the same in all. */
-function byIds(statement: Statement, text: string): Statement {
+/** A statement over a list of rows, each named by the last value of its group; the values before are the same in all. */
+function byList(statement: Statement, text: string, column: 'id' | 'ipcm_seq'): Statement {
   const atOnce = (many: readonly (readonly Value[])[]): { text: string; values: Value[] } => ({
-    text: `${text} WHERE id IN ${marks(many.length)}`,
+    text: `${text} WHERE ${column} IN ${marks(many.length)}`,
     values: [...(many[0]?.slice(0, -1) ?? []), ...many.map((values) => values.at(-1) ?? null)],
   });
   return { ...statement, atOnce };
@@ -50,8 +50,10 @@ export const statements: Statements = {
   ...shared,
   trimReaped: trim('ipcm_reaped', 10_000),
   trimRejected: trim('ipcm_rejected', 100),
-  remove: byIds(shared.remove, 'DELETE FROM ipcm_messages'),
-  handOut: byIds(shared.handOut, 'UPDATE ipcm_messages SET ipcm_turn = ?'),
+  remove: byList(shared.remove, 'DELETE FROM ipcm_messages', 'id'),
+  // The key by which the rows lie: less than half the work of finding them by their ids.
+  removeArrived: byList(shared.removeArrived, 'DELETE FROM ipcm_messages', 'ipcm_seq'),
+  handOut: byList(shared.handOut, 'UPDATE ipcm_messages SET ipcm_turn = ?', 'id'),
 };
 
 const waits = (n: number): string =>

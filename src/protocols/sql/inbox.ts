@@ -173,7 +173,12 @@ export class Inbox {
         yield { statement: statements.remove, many: dropped };
       });
     }
-    if (statements.remove.atOnce !== undefined) return andThen(session.one(doing, removeEach), () => undefined);
+    const { removeArrived, remove } = statements;
+    if (removeArrived.atOnce !== undefined && back.length === 0) {
+      const many = waiting.map(({ row }) => [valueOf(row['arrival'])]);
+      return andThen(session.one(doing, { statement: removeArrived, many }), () => undefined);
+    }
+    if (remove.atOnce !== undefined) return andThen(session.one(doing, removeEach), () => undefined);
     const [only] = removeEach.many;
     if (only !== undefined && removeEach.many.length === 1) {
       return andThen(session.one(doing, { statement: statements.remove, values: only }), () => undefined);

@@ -162,6 +162,8 @@ export function makeStatements(flavour: Flavour) {
     handOut: change(`UPDATE ipcm_messages SET ipcm_turn = ${v1} WHERE id = ${v2}`),
     /** id */
     remove: change(`DELETE FROM ipcm_messages WHERE id = ${v1}`),
+    /** arrival. For a database that finds a row sooner by that, and removes any number of them at once. */
+    removeArrived: change(`DELETE FROM ipcm_messages WHERE ${arrival} = ${v1}`),
     /** id. Handed out, and to be handed out again. */
     release: change(`UPDATE ipcm_messages SET ipcm_turn = NULL WHERE id = ${v1} AND ipcm_turn > 0`),
     /** to */
