@@ -12,12 +12,19 @@ export interface DriverOutcome {
   readonly affectedRows: number;
 }
 
+/** A prepared statement. */
+export interface DriverStatement {
+  execute(values: readonly unknown[]): Promise<unknown>;
+  close(): unknown;
+}
+
 /** A connection of the library. */
 export interface DriverConnection {
   /** Number of the connection at the server. */
   readonly threadId: number | bigint | null;
   query(sql: string): Promise<unknown>;
   execute(sql: string, values: readonly unknown[]): Promise<unknown>;
+  prepare(sql: string): Promise<DriverStatement>;
   on(event: 'error' | 'end', listener: (error?: unknown) => void): unknown;
   end(): Promise<void>;
 }

@@ -5,6 +5,7 @@ import type { Bound, Link, Target } from '../sql-server/database.ts';
 import { loadDriver, type DriverConnection, type DriverOutcome } from './driver.ts';
 import { exchange } from './exchange.ts';
 import { PacketTooLarge, errnoOf, errors } from './errors.ts';
+import { Prepared } from './prepared.ts';
 import { securityOf } from './security.ts';
 import { sendsOf, type SendBound } from './send.ts';
 import { kill } from './statements.ts';
@@ -49,6 +50,8 @@ export class FamilyLink implements Link {
   readonly #lost: (() => void)[] = [];
   #gone = false;
   #pending = 0;
+  /** Undefined where the library keeps the order by itself. */
+  readonly #prepared: Prepared | undefined;
   /** A transaction of several steps, in the midst of which nothing else may be sent. */
   #alone: Promise<unknown> | undefined;
 
@@ -58,6 +61,7 @@ export class FamilyLink implements Link {
     this.#isEncrypted = isEncrypted;
     this.kind = kind;
     this.largestPacket = largestPacket;
+    this.#prepared = kind.isMariadb ? undefined : new Prepared(connection, prepared);
     this.tag = String(connection.threadId);
     const gone = (): void => {
       if (this.#gone) return;
@@ -124,22 +128,18 @@ export class FamilyLink implements Link {
   run(bound: Bound): Promise<Result> {
     if (this.#alone !== undefined) return this.#alone.then(() => this.run(bound));
     const send = sendsOf(bound);
-    if (send === undefined) return this.#one(bound);
-    if (send.inserts.length === 1) return this.#sendAtOnce(send);
-    const sent = this.#sendInTurn(send);
-    const alone = sent
-      .catch(() => undefined)
-      .finally(() => {
-        if (this.#alone === alone) this.#alone = undefined;
-      });
-    this.#alone = alone;
-    return sent;
+    const missing = this.#unprepared(send === undefined ? [bound] : stepsOf(send, this.kind.isMariadb));
+    if (missing.length === 0) return this.#send(bound, send);
+    const added = this.#prepared?.add(missing) ?? Promise.resolve();
+    this.#holdBack(added);
+    // Before those who are held back.
+    return added.then(() => this.#send(bound, send));
   }
 
   runSync(bound: Bound, milliseconds: number): Result | undefined {
     const { _handle: handle } = this.#socket as { _handle?: { fd?: number } | null };
     const descriptor = handle?.fd;
-    const isBusy = this.#pending > 0 || this.#socket.writableLength > 0;
+    const isBusy = this.#pending > 0 || this.#alone !== undefined || this.#socket.writableLength > 0;
     if (this.#gone || isBusy || this.#isEncrypted || descriptor === undefined || descriptor < 0) return undefined;
     const changes = exchange(descriptor, bound, milliseconds);
     return changes === undefined ? undefined : { rows: [], changes };
@@ -168,15 +168,38 @@ export class FamilyLink implements Link {
     }
   }
 
+  #send(bound: Bound, send: SendBound | undefined): Promise<Result> {
+    if (send === undefined) return this.#one(bound);
+    if (send.inserts.length === 1) return this.#sendAtOnce(send);
+    const sent = this.#sendInTurn(send);
+    this.#holdBack(sent);
+    return sent;
+  }
+
+  /** Nothing else is sent until something has ended. */
+  #holdBack(until: Promise<unknown>): void {
+    const alone = until.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#alone = alone;
+    void alone.then(() => {
+      if (this.#alone === alone) this.#alone = undefined;
+    });
+  }
+
+  /** Texts that have to be prepared first. */
+  #unprepared(steps: readonly Bound[]): string[] {
+    if (this.#prepared === undefined) return [];
+    const missing = steps.filter((step) => !isText(step) && this.#prepared?.get(step.text) === undefined);
+    return missing.map(({ text }) => text);
+  }
+
   async #one({ text, values, rows }: Bound): Promise<Result> {
     this.#checkSize(values);
     this.#pending++;
     try {
-      // As text what cannot be prepared everywhere: BEGIN and the like, which have no values, and KILL, which has a number.
-      const isText = values.length === 0 || text === kill;
-      const answer = isText
-        ? await this.#connection.query(text === kill ? `KILL ${Number(values[0])}` : text)
-        : await this.#connection.execute(text, values.map(bindable));
+      const answer = await this.#ask(text, values);
       if (rows) return { rows: answer as Row[], changes: 0 };
       return { rows: [], changes: (answer as DriverOutcome).affectedRows };
     } catch (error) {
@@ -188,6 +211,13 @@ export class FamilyLink implements Link {
     }
   }
 
+  #ask(text: string, values: readonly Value[]): Promise<unknown> {
+    if (isText({ text, values })) return this.#connection.query(text === kill ? `KILL ${Number(values[0])}` : text);
+    const statement = this.#prepared?.get(text);
+    const bindables = values.map(bindable);
+    return statement === undefined ? this.#connection.execute(text, bindables) : statement.execute(bindables);
+  }
+
   /**
    * A transaction of one insert, all of it sent at once. Should the insert fail, the mark stays as it was, and there is nothing
    * to commit.
@@ -195,7 +225,9 @@ export class FamilyLink implements Link {
   async #sendAtOnce({ begin, inserts, marks, commit, refused }: SendBound): Promise<Result> {
     for (const { values } of inserts) this.#checkSize(values);
     try {
-      const [, inserted] = await settled([begin, ...inserts, ...marks, commit].map((step) => this.#one(step)));
+      const [, inserted] = await settled(
+        [begin, ...inserts, ...marks(this.kind.isMariadb), commit].map((step) => this.#one(step)),
+      );
       return { rows: [], changes: inserted?.changes ?? 0 };
     } catch (error) {
       if (refused(error)) return { rows: [], changes: 0 };
@@ -210,7 +242,7 @@ export class FamilyLink implements Link {
     let changes = 0;
     try {
       for (const insert of inserts) changes += (await this.#one(insert)).changes;
-      await settled(marks.map((step) => this.#one(step)));
+      await settled(marks(this.kind.isMariadb).map((step) => this.#one(step)));
     } catch (error) {
       // Where the connection is gone the transaction went with it.
       if (!this.#gone) await this.#one({ text: 'ROLLBACK', values: [], rows: false });
@@ -226,6 +258,16 @@ export class FamilyLink implements Link {
     for (const value of values) size += typeof value === 'string' ? 3 * value.length : sizeOf(value);
     if (size > this.largestPacket) throw new PacketTooLarge(size - overhead, this.largestPacket);
   }
+}
+
+/** What cannot be prepared everywhere: BEGIN and the like, which have no values, and KILL, which has a number. */
+function isText({ text, values }: Pick<Bound, 'text' | 'values'>): boolean {
+  return values.length === 0 || text === kill;
+}
+
+/** All statements of a batch. */
+function stepsOf({ inserts, marks }: SendBound, isMariadb: boolean): readonly Bound[] {
+  return [...inserts, ...marks(isMariadb)];
 }
 
 const sizeOf = (value: Value): number => (value instanceof Uint8Array ? value.length : 8);

@@ -16,7 +16,8 @@ const mostBytes = 4 * 1024 * 1024;
 export interface SendBound extends Bound {
   readonly begin: Bound;
   readonly inserts: readonly Bound[];
-  readonly marks: readonly Bound[];
+  /** What notes the mark, if the insert before it has inserted something. */
+  readonly marks: (isMariadb: boolean) => readonly Bound[];
   readonly commit: Bound;
   /** True for the error that says that the peer is not the one that was seen. */
   readonly refused: (error: unknown) => boolean;
@@ -31,9 +32,11 @@ const change = (text: string, values: readonly Value[] = []): Bound => ({ text, 
 
 const begin = change('BEGIN');
 const commit = change('COMMIT');
-// Read at once: what comes next changes it.
+// Only where the insert has inserted something. MySQL has forgotten how much by the time that it updates.
 const count = change('SET @ipcm_sent = ROW_COUNT()');
-const mark = 'UPDATE ipcm_lines SET mark = ?, used = UNIX_TIMESTAMP() WHERE line = ? AND @ipcm_sent > 0';
+const mark = (inserted: string): string =>
+  `UPDATE ipcm_lines SET mark = ?, used = UNIX_TIMESTAMP() WHERE line = ? AND ${inserted} > 0`;
+const [byCount, byVariable] = [mark('ROW_COUNT()'), mark('@ipcm_sent')];
 
 const peer = '(SELECT id FROM ipcm_peers WHERE id = ? AND pid <=> ? AND active = ? LOCK IN SHARE MODE)';
 const head = 'INSERT INTO ipcm_messages (id, ipcm_id, `to`, `from`, stamp, content, broadcast) VALUES ';
@@ -63,7 +66,8 @@ export function send({ peer: { name, identity, active }, messages, line, mark: n
     }
     return change(insertText(slice.length), values);
   });
-  const marks = [count, change(mark, [number, line])];
+  const marks = (isMariadb: boolean): Bound[] =>
+    isMariadb ? [change(byCount, [number, line])] : [count, change(byVariable, [number, line])];
   const refused = (error: unknown): boolean => errnoOf(error) === errors.nullValue;
   return { ...begin, begin, inserts, marks, commit, refused };
 }

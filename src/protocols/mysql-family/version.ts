@@ -24,7 +24,7 @@ export function kindOf(told: unknown): Kind {
   );
   const from = (...least: readonly [number, number, number]): boolean =>
     (major - least[0] || minor - least[1] || patch - least[2]) >= 0;
-  const hasExact = isMariadb ? from(10, 2, 2) : from(8, 0, 17);
+  const hasExact = isMariadb ? from(10, 2, 4) : from(8, 0, 17);
   return {
     isMariadb,
     version,
