@@ -61,6 +61,18 @@ test('who comes back after its lease is told, unless nobody has reaped it', asyn
   await until('a is alive again', async () => (await here.peer('a'))?.state === 'active');
 });
 
+test('who leaves in order leaves no lease and no line behind', async (t) => {
+  const { route, store: here } = await store(t);
+  const client = await connect(here, 'a');
+  const schema = /search_path=(\w+)/.exec(route)?.[1] ?? '';
+  const left = (): Promise<unknown> =>
+    server.query(`SELECT process FROM ${schema}.ipcm_leases UNION ALL SELECT line FROM ${schema}.ipcm_lines`);
+  assert.equal(((await left()) as unknown[]).length, 2);
+  await client.disconnect();
+  await here.close();
+  assert.deepEqual(await left(), []);
+});
+
 test('a client of this host is judged by the process table, whatever its lease', async (t) => {
   const { route, store: here } = await store(t);
   await connect(here, 'busy');

@@ -211,6 +211,10 @@ export class ServerBackend implements Backend {
     this.session.close();
     const { database, line, target } = this.#parts;
     if (!releaseLine(target)) return;
-    await line.close((link) => link.run({ ...database.own.closeLine, values: [line.id] }));
+    const { endLease, closeLine } = database.own;
+    await line.close(async (link) => {
+      for (const process of this.tenure.left) await link.run({ ...endLease, values: [process] });
+      await link.run({ ...closeLine, values: [line.id] });
+    });
   }
 }

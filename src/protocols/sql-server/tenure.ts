@@ -54,8 +54,15 @@ export class Leases implements Tenure {
   readonly #parts: TenureParts;
   readonly #holders = new Map<string, Holder>();
 
+  readonly #left = new Set<string>();
+
   constructor(parts: TenureParts) {
     this.#parts = parts;
+  }
+
+  /** Processes whose leases nobody needs any more: their last client has left. */
+  get left(): ReadonlySet<string> {
+    return this.#left;
   }
 
   *begin(process: string): Work<void> {
@@ -81,6 +88,7 @@ export class Leases implements Tenure {
       holder = { names: new Map(), expelled: new Set(), timer, at: 0, clock: 0, renewing: undefined };
       this.#holders.set(key, holder);
     }
+    this.#left.delete(key);
     holder.expelled.delete(name);
     holder.names.set(name, process);
     this.#confirm(holder, performance.now(), Date.now());
@@ -106,9 +114,10 @@ export class Leases implements Tenure {
     if (holder.names.size > 0) return;
     clearInterval(holder.timer);
     this.#holders.delete(key);
+    this.#left.add(key);
   }
 
-  /** Stops renewing, and gives up the leases that nobody needs: of processes whose last client has left. */
+  /** Stops renewing. */
   close(): void {
     for (const { timer } of this.#holders.values()) clearInterval(timer);
     this.#holders.clear();
