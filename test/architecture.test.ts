@@ -78,6 +78,20 @@ test('imports in src/ point downwards', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('the command imports of the library only what the built package has as files', () => {
+  const built = ['index.ts', 'service/index.ts'];
+  const wrong = files
+    .filter((file) => partOf(file) === 'command')
+    .flatMap((from) =>
+      importsOf(from)
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => posix.join(dirname(from), specifier))
+        .filter((to) => !to.startsWith('command/') && !built.includes(to))
+        .map((to) => `${from} imports ${to}`),
+    );
+  assert.deepEqual(wrong, []);
+});
+
 /** The drivers of databases: optional peers, imported when they are first used, each by its own protocol. */
 const drivers = new Map([['protocols/postgresql', 'pg']]);
 

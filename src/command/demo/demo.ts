@@ -100,8 +100,8 @@ async function checkFile(file: string): Promise<void> {
       throw new CommandError('EISDIR', `${file} is a directory; demo counts one file`);
     await access(file, constants.R_OK);
   } catch (error) {
+    if (error instanceof CommandError) throw error;
     const code = codeOf(error);
-    if (error instanceof CommandError || code === undefined) throw error;
     const why = code === 'ENOENT' ? `there is no file ${file}` : `${file} cannot be read`;
     throw new CommandError(code, `${why}; demo counts one file, or with - its input`);
   }
