@@ -18,15 +18,19 @@ export function serviceEndingTests(suite: Suite): void {
     const bus = await scene.bus();
     const observer = await scene.connect(bus, 'observer');
     const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-    const handles = await Promise.all(signals.map((signal) => scene.service(bus, signal, diary)));
     const cleanups = new Set<string>();
+    // From the beginning: who writes to one that does not read may have to wait, and answer nobody meanwhile.
+    const heard = (async () => {
+      for await (const { from, content } of observer.messages({ timeout: 20_000 })) {
+        if (content === 'cleanup') cleanups.add(from);
+        if (cleanups.size === signals.length) break;
+      }
+    })();
+    const handles = await Promise.all(signals.map((signal) => scene.service(bus, signal, diary)));
     const pending = handles.map((handle) => handle.request('child'));
     await Promise.all(pending);
     handles.forEach((handle, at) => process.kill(handle.childPid ?? 0, signals[at]));
-    for await (const { from, content } of observer.messages({ timeout: 10_000 })) {
-      if (content === 'cleanup') cleanups.add(from);
-      if (cleanups.size === signals.length) break;
-    }
+    await heard;
     assert.deepEqual(cleanups, new Set(signals));
     for (const handle of handles) assert.deepEqual(await handle.ended, { code: 0, signal: null }, handle.name);
     assert.deepEqual(
