@@ -1,6 +1,7 @@
 /** `ipcm request`: one request to one service. */
 import type { Command } from 'commander';
 import { ipcmServiceHandle, type ServiceHandle } from '../service/index.ts';
+import { access } from './access.ts';
 import { infoOf, listenIn, readStdin } from './bus.ts';
 import { exitCodes } from './exit.ts';
 import { contentOf, nameOption, seconds, type GlobalOptions } from './options.ts';
@@ -54,6 +55,7 @@ async function ask(service: string, value: unknown, bus: string, options: Reques
   const { signal } = onInterrupt('taking the request back');
   const handle: ServiceHandle = await ipcmServiceHandle(service, bus, {
     client: options.name ?? `ipcm-${process.pid}`,
+    ...access(),
   });
   listenIn(handle.client, options.json === true);
   let answer: unknown;

@@ -51,7 +51,7 @@ async function serve(module: string, info: string | undefined, options: ServeCom
     : await ipcmSpawn({ protocol: options.protocol, serializer: options.serializer, ...access() });
   try {
     const ipcmInfo = bus?.info ?? (await infoOf(options, info));
-    const running = await ipcmServeModule(name, ipcmInfo, locate(module), { params });
+    const running = await ipcmServeModule(name, ipcmInfo, locate(module), { params, connect: access() });
     interruption.leaveToOthers();
     await announce(running, options.json === true);
     await untilEnded(running, interruption.signal);

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { PeerEntry } from '../index.ts';
 import { ipcmServiceHandle, type ServiceInfo } from '../service/index.ts';
+import { access } from './access.ts';
 import { infoOf, withStore } from './bus.ts';
 import { codeOf } from './exit.ts';
 import { seconds, type GlobalOptions } from './options.ts';
@@ -48,7 +49,7 @@ export function addServices(program: Command): void {
 async function askAll(services: readonly PeerEntry[], bus: string, timeout: number): Promise<Row[]> {
   const [first] = services;
   if (first === undefined) return [];
-  const handle = await ipcmServiceHandle(first.name, bus, { client: `ipcm-${process.pid}` });
+  const handle = await ipcmServiceHandle(first.name, bus, { client: `ipcm-${process.pid}`, ...access() });
   try {
     const ask = async (entry: PeerEntry): Promise<Row> => {
       try {

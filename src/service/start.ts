@@ -14,6 +14,7 @@ import { referenceOf } from './code.ts';
 import type { DefinedService } from './define.ts';
 import type { Service, ServiceDefinition, ServiceSettings } from './definition.ts';
 import { handleName, ServiceHandle } from './handle.ts';
+import { withAccessOf } from './held-access.ts';
 
 /** Options of {@link ipcmService}. */
 export interface ServiceOptions<Params = unknown> extends ServiceSettings, LaunchOptions {
@@ -63,8 +64,9 @@ export async function ipcmService<Request = unknown, Response = unknown, Params 
       `ipcmService: a daemon needs a bus that outlives this process; give ipcmInfo, of a store spawned with {guard: false}`,
     );
   }
+  const connect = withAccessOf(parent, options.connect);
   const launched = new Launched('ipcmService', `service "${name}"`, program, options);
-  const assign = (info: string): void => launched.assign(assignmentOf(name, info, code, options));
+  const assign = (info: string): void => launched.assign(assignmentOf(name, info, code, { ...options, connect }));
   try {
     if (parent !== undefined) return await startNested(parent, name, launched, assign, options);
     return await startWithHandle(name, launched, assign, options);

@@ -19,6 +19,7 @@ import { checkReach, parentService } from './assign.ts';
 import { referenceOf } from './code.ts';
 import type { Service } from './definition.ts';
 import { handleName } from './handle.ts';
+import { withAccessOf } from './held-access.ts';
 import { ServicePeer } from './peer.ts';
 import { RestartLimit } from './restart-limit.ts';
 import { SupervisedChild } from './supervised-child.ts';
@@ -317,7 +318,10 @@ async function makeSupervisor(
   const childOf = (of: Supervisor, n: number): SupervisedChild[] => {
     const [given, code] = [options.children[n], codes[n]];
     if (given === undefined || code === undefined) return [];
-    const spec = { ...given, options: { ...given.options, spawn, connect: { ...connect, ...given.options?.connect } } };
+    const spec = {
+      ...given,
+      options: { ...given.options, spawn, connect: { ...withAccessOf(parent, connect), ...given.options?.connect } },
+    };
     return [new SupervisedChild(spec, code, { ipcmInfo, client: answers.client, exited: of.exited.bind(of) })];
   };
   const children = (of: Supervisor): SupervisedChild[] => codes.flatMap((_, n) => childOf(of, n));

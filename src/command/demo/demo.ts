@@ -73,7 +73,7 @@ async function demo(file: string, options: DemoOptions): Promise<number> {
   let reader: Reader | undefined;
   let totals: ReadResult & Totals;
   try {
-    reader = await ipcmServiceHandle(names.reader, bus, { client: names.parent });
+    reader = await ipcmServiceHandle(names.reader, bus, { client: names.parent, ...credentials() });
     startAll(family, bus, file, options);
     totals = await Promise.race([work(reader, options, interrupted, family), family.failed]);
     await Promise.race([family.ended(), family.failed]);

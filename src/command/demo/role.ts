@@ -2,6 +2,7 @@
 import { Socket } from 'node:net';
 import type { Command } from 'commander';
 import { ipcmServe, type ServiceDefinition } from '../../service/index.ts';
+import { access } from '../access.ts';
 import { infoOf } from '../bus.ts';
 import { usageError } from '../exit.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -30,7 +31,8 @@ export function addDemoRole(program: Command): void {
 async function runRole(name: string, options: RoleOptions): Promise<void> {
   followParent();
   const definition = serviceOf(name, { file: options.file, counters: Number(options.counters) });
-  const { ended } = await ipcmServe(name, await infoOf(options, undefined), definition as ServiceDefinition);
+  const info = await infoOf(options, undefined);
+  const { ended } = await ipcmServe(name, info, definition as ServiceDefinition, { connect: access() });
   await ended;
 }
 
