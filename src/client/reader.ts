@@ -24,6 +24,11 @@ const sliceBytes = 16 * 1024 * 1024;
 /** Messages per look of a loop: few enough that a loop which ends leaves little to put back. */
 const loopSlice: ReceiveLimit = { messages: 256, bytes: sliceBytes };
 
+/** A look that a wait follows. */
+function hinted(limit: ReceiveLimit): ReceiveLimit {
+  return { ...limit, hinted: true };
+}
+
 /** Messages that a handler which returns at once gets before promises of others have their turn. */
 const mostAtOnce = 16;
 
@@ -117,12 +122,15 @@ export class Reader {
     const deadline = deadlineOf(options.timeout);
     options.signal?.throwIfAborted();
     this.#arrival.listen();
+    const quick = hinted(limit);
     let over = false;
     while (!this.#closed) {
-      const looked = this.#look(limit);
+      const looked = this.#look(over ? limit : quick);
       if (looked !== undefined) await looked;
       const found = take();
       if (found !== undefined || over) return found;
+      // What was queued before this wait, sends above all, has its turn first.
+      await undefined;
       if (this.#parts.connection.spin?.() === true) continue;
       // Where the event loop was busy past the deadline a message may have come in time: one last look tells.
       over = !(await this.#arrival.wait(deadline, options.signal));

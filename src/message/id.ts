@@ -10,9 +10,10 @@ import { fillRandom } from './random.ts';
 
 /** Two digits for each byte: four for each word would save a tenth of an id, and cost each process 8 ms at its start. */
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-/** Four words of 16 random bits for each id. */
-const pool = new Uint16Array(4 * 256);
-let offset = pool.length;
+/** Four words of 16 random bits for each id. The first time a few do, for processes that send little. */
+const pool = new Uint16Array(4 * 1024);
+let filled = 0;
+let offset = 0;
 let lastMillis = -1;
 let lastTime = '';
 
@@ -32,14 +33,22 @@ function random(index: number): string {
   return digitsOf(pool[index] ?? 0);
 }
 
-/** A UUID version 7 for a moment in microseconds since the epoch. */
-export function uuidAt(micros: number): string {
-  if (offset >= pool.length) {
-    fillRandom(pool);
+/** Where the random words of the next id lie. */
+function nextRandom(): number {
+  if (offset >= filled) {
+    const part = filled === 0 ? pool.subarray(0, 4 * 64) : pool;
+    fillRandom(part);
+    filled = part.length;
     offset = 0;
   }
   const at = offset;
   offset += 4;
+  return at;
+}
+
+/** A UUID version 7 for a moment in microseconds since the epoch. */
+export function uuidAt(micros: number): string {
+  const at = nextRandom();
   const millis = Math.floor(micros / 1000);
   const fraction = Math.floor(((micros - millis * 1000) * 4096) / 1000);
   const variant = digitsOf(((pool[at] ?? 0) & 0x3fff) | 0x8000);
@@ -62,12 +71,7 @@ function word(value: number, into: Uint8Array, at: number): void {
 
 /** Writes the 36 bytes of {@link uuidAt} into a buffer: a third of what it costs to make a string and to copy that. */
 export function writeUuidAt(micros: number, into: Uint8Array, at: number): void {
-  if (offset >= pool.length) {
-    fillRandom(pool);
-    offset = 0;
-  }
-  const bits = offset;
-  offset += 4;
+  const bits = nextRandom();
   const millis = Math.floor(micros / 1000);
   if (millis !== timeBytesOf) {
     Buffer.from(timeBytes.buffer).write(timeOf(millis), 'latin1');

@@ -232,6 +232,8 @@ export type Incoming =
 export interface ReceiveLimit {
   readonly messages: number;
   readonly bytes: number;
+  /** True where the caller will wait for a hint if nothing is at hand: then there is no need to ask the kernel for more. */
+  readonly hinted?: boolean;
 }
 
 /** One client's way in and out of a store. */
@@ -259,7 +261,10 @@ export interface Connection {
   watchInbox(wake: () => void): () => void;
   /** Milliseconds after which a waiting client looks without a hint. Default 250; more where hints are hardly ever lost. */
   readonly lookAgain?: number;
-  /** Asks for a moment without sleeping, if the user opted in; true when it is worth looking again. Optional. */
+  /**
+   * Waits for a moment without sleeping, if the user opted in; true when there is something to receive. Asked after a look
+   * that found nothing and before the wait for a hint. Optional.
+   */
   spin?(): boolean;
   /** Removes messages that were read with acknowledgement, by their receipts. */
   acknowledge(receipts: readonly unknown[]): Awaitable<void>;

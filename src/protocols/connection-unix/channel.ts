@@ -11,10 +11,14 @@ import { readSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { IpcError } from '../../errors.ts';
 import type { Incoming, Outgoing, ReceiveLimit } from '../../protocol/protocol.ts';
+import { loadNative } from '../../native/native.ts';
 import { descriptorOf } from './descriptor.ts';
 import { FrameReader, type FrameSink } from './frames.ts';
 import { longestHello } from './hello.ts';
 import type { Packer } from './pack.ts';
+
+/** What is read past the event loop goes here, and is copied out at once. */
+const scratch = Buffer.allocUnsafeSlow(4096);
 
 /** Bytes of whole frames that wait in a channel before it stops reading. */
 const readAhead = 128 * 1024;
@@ -73,6 +77,9 @@ export class Channel implements FrameSink {
   readonly #owner: ChannelOwner;
   readonly #socket: Socket;
   readonly #frames: FrameReader;
+  /** Good until the socket is destroyed. */
+  readonly #fd: number | undefined;
+  readonly #native = loadNative();
   #greeted: boolean;
   #ended = false;
   #paused = false;
@@ -88,6 +95,7 @@ export class Channel implements FrameSink {
     this.#socket = socket;
     this.#greeted = initiated;
     this.#frames = new FrameReader(initiated ? owner.maxMessageBytes : longestHello, this);
+    this.#fd = descriptorOf(socket);
     socket.unref();
     socket.on('data', this.#data);
     socket.on('end', () => {
@@ -153,18 +161,47 @@ export class Channel implements FrameSink {
     if (!this.usable) return false;
     const socket = this.#socket;
     const parts = this.#owner.packer.pack(batch, first);
-    const [only] = parts;
-    if (parts.length === 1 && only !== undefined) socket.write(only);
+    const rest = this.#writeAtOnce(parts);
+    this.lastActivity = Date.now();
+    const [only] = rest;
+    if (only === undefined) return true;
+    if (rest.length === 1) socket.write(only);
     else {
       socket.cork();
-      for (const part of parts) socket.write(part);
+      for (const part of rest) socket.write(part);
       socket.uncork();
     }
-    this.lastActivity = Date.now();
     // libuv tries at once: what is not queued now is with the kernel, and an error now means that nothing is.
     if (socket.errored !== null || socket.destroyed) return false;
     if (socket.writableLength === 0) return true;
     return this.#flush(this.#owner.packer.lend());
+  }
+
+  /**
+   * Writes past the stream what the kernel takes at once, in a third of the time; returns the rest. An error is left to be met
+   * by the stream, which knows what to do.
+   */
+  #writeAtOnce(parts: readonly Buffer[]): readonly Buffer[] {
+    const fd = this.#fd;
+    const native = this.#native;
+    if (native === undefined || fd === undefined || this.#socket.writableLength > 0) return parts;
+    for (const [index, part] of parts.entries()) {
+      const written = Math.max(0, native.write(fd, part, 0, part.length));
+      if (written < part.length) return [part.subarray(written), ...parts.slice(index + 1)];
+    }
+    return [];
+  }
+
+  /** Reads past the event loop; true when something was there. */
+  readNow(): boolean {
+    const fd = this.#fd;
+    const native = this.#native;
+    if (native === undefined || fd === undefined || this.#ended || this.#paused || this.#socket.destroyed) return false;
+    const length = native.read(fd, scratch, 0, scratch.length);
+    // An end or an error is met by the stream when it reads next.
+    if (length <= 0) return false;
+    this.#data(Buffer.from(scratch.subarray(0, length)));
+    return true;
   }
 
   /** Moves frames into `into`, as many as the limit allows with `bytes` of it used up; returns the bytes used then. */

@@ -77,8 +77,14 @@ export class UnixConnection implements Connection {
   receive(limit: ReceiveLimit): Incoming[] | Promise<Incoming[]> {
     const found = this.#collect(limit);
     if (found.length > 0) this.#doorbell.received();
+    else if (limit.hinted === true && !this.#member.sealed) this.#checkEntry();
     else if (!this.#nothingWaits()) return this.#look(limit);
     return found;
+  }
+
+  /** Once it rings, what came last is read past the event loop; what else rings the loop finds when it polls next. */
+  spin(): boolean {
+    return this.#doorbell.spin() && this.#board.readNow();
   }
 
   ready(): boolean | Promise<boolean> {

@@ -5,7 +5,7 @@
 import { loadNative, type Native } from '../../native/native.ts';
 import { Spin } from '../directory/spin.ts';
 
-/** Asks, and with the option `spin` asks on for a while before it gives up. */
+/** Asks once, or with the option `spin` for a while. */
 export class Doorbell {
   readonly #native: Native | undefined = loadNative();
   readonly #descriptor: number;
@@ -19,8 +19,12 @@ export class Doorbell {
 
   /** False when nothing that the event loop watches is ready. */
   rings(): boolean {
-    if (this.#native === undefined) return true;
-    return this.#spin.try(this.#descriptor) || this.#native.spin(this.#descriptor, 0);
+    return this.#native === undefined || this.#native.spin(this.#descriptor, 0);
+  }
+
+  /** True when something has become ready while we asked on. */
+  spin(): boolean {
+    return this.#spin.try(this.#descriptor);
   }
 
   /** A message was received. */

@@ -39,6 +39,8 @@ export class Switchboard implements ChannelOwner {
   readonly #channels = new Set<Channel>();
   /** In the order in which they connected. */
   readonly #unidentified = new Set<Channel>();
+  /** Over which something came last. */
+  #last: Channel | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #closing = false;
 
@@ -69,6 +71,11 @@ export class Switchboard implements ChannelOwner {
     const waker = (): void => wake();
     this.#wakers.add(waker);
     return () => this.#wakers.delete(waker);
+  }
+
+  /** Reads what came over the channel that something came over last, past the event loop; true when something had. */
+  readNow(): boolean {
+    return this.#last?.readNow() === true && this.peers.ready;
   }
 
   wake(): void {
@@ -112,6 +119,7 @@ export class Switchboard implements ChannelOwner {
 
   arrived(channel: Channel): void {
     this.activity++;
+    this.#last = channel;
     this.peers.arrived(channel);
   }
 
@@ -128,6 +136,7 @@ export class Switchboard implements ChannelOwner {
   closed(channel: Channel): void {
     this.#channels.delete(channel);
     this.#unidentified.delete(channel);
+    if (this.#last === channel) this.#last = undefined;
     this.wake();
   }
 
