@@ -15,10 +15,8 @@ import { loadNative } from '../../native/native.ts';
 import { descriptorOf } from './descriptor.ts';
 import { FrameReader, type FrameSink } from './frames.ts';
 import { longestHello } from './hello.ts';
+import { Intake } from './intake.ts';
 import type { Packer } from './pack.ts';
-
-/** What is read past the event loop goes here, and is copied out at once. */
-const scratch = Buffer.allocUnsafeSlow(4096);
 
 /** Bytes of whole frames that wait in a channel before it stops reading. */
 const readAhead = 128 * 1024;
@@ -80,6 +78,7 @@ export class Channel implements FrameSink {
   /** Good until the socket is destroyed. */
   readonly #fd: number | undefined;
   readonly #native = loadNative();
+  readonly #intake: Intake;
   #greeted: boolean;
   #ended = false;
   #paused = false;
@@ -97,7 +96,7 @@ export class Channel implements FrameSink {
     this.#frames = new FrameReader(initiated ? owner.maxMessageBytes : longestHello, this);
     this.#fd = descriptorOf(socket);
     socket.unref();
-    socket.on('data', this.#data);
+    this.#intake = new Intake(socket, this.#fd, this.#data);
     socket.on('end', () => {
       this.#end();
       socket.end();
@@ -112,6 +111,7 @@ export class Channel implements FrameSink {
     // A write that fails makes Node close the socket at once, with what the peer had sent before it left still unread.
     const destroy = socket.destroy.bind(socket);
     socket.destroy = (error?: Error): Socket => {
+      this.#intake.stop();
       if (!this.#ended) this.#salvage();
       return destroy(error);
     };
@@ -194,14 +194,7 @@ export class Channel implements FrameSink {
 
   /** Reads past the event loop; true when something was there. */
   readNow(): boolean {
-    const fd = this.#fd;
-    const native = this.#native;
-    if (native === undefined || fd === undefined || this.#ended || this.#paused || this.#socket.destroyed) return false;
-    const length = native.read(fd, scratch, 0, scratch.length);
-    // An end or an error is met by the stream when it reads next.
-    if (length <= 0) return false;
-    this.#data(Buffer.from(scratch.subarray(0, length)));
-    return true;
+    return !this.#ended && !this.#paused && this.#intake.readNow();
   }
 
   /** Moves frames into `into`, as many as the limit allows with `bytes` of it used up; returns the bytes used then. */
@@ -228,7 +221,7 @@ export class Channel implements FrameSink {
       this.#paused = false;
       // The time in which we did not read is not the sender's.
       if (this.partialSince !== undefined) this.partialSince = performance.now();
-      this.#socket.resume();
+      this.#intake.resume();
       this.#owner.resumed();
     }
     return used;
@@ -269,11 +262,12 @@ export class Channel implements FrameSink {
     this.#owner.tooLarge(this, length);
   }
 
-  readonly #data = (chunk: Buffer): void => {
-    this.#read(chunk);
+  readonly #data = (chunk: Buffer, lent: boolean): void => {
+    // Frames are views of the chunk, but for one that has a buffer of its own already.
+    this.#read(lent && this.#frames.missing < chunk.length ? Buffer.from(chunk) : chunk);
     if (this.#queuedBytes >= readAhead && !this.#paused) {
       this.#paused = true;
-      this.#socket.pause();
+      this.#intake.pause();
     }
   };
 
@@ -319,9 +313,8 @@ export class Channel implements FrameSink {
   /** Reads what is left, from the stream and then from the descriptor itself, before it is closed. */
   #salvage(): void {
     const socket = this.#socket;
-    socket.off('data', this.#data);
     for (let chunk: unknown = socket.read(); chunk instanceof Buffer; chunk = socket.read()) this.#read(chunk);
-    const fd = descriptorOf(socket);
+    const fd = this.#fd;
     try {
       for (let total = 0; fd !== undefined && total < mostSalvaged;) {
         const chunk = Buffer.allocUnsafe(64 * 1024);

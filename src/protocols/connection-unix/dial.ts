@@ -22,7 +22,8 @@ function connectOnce(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     // Connecting would follow it.
     if (look(path)?.isSymbolicLink() === true) throw new Error(`${path} is a symbolic link`);
-    const socket = connect({ path, allowHalfOpen: true });
+    // Paused: who takes it over says how it is read.
+    const socket = connect({ path, allowHalfOpen: true }).pause();
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.off('error', reject);

@@ -41,6 +41,11 @@ export class FrameReader {
     return this.#skip > 0 ? 4 : this.#headBytes;
   }
 
+  /** Bytes that the frame in hand still lacks, if it has a buffer of its own. */
+  get missing(): number {
+    return this.#body === undefined ? 0 : this.#length - this.#filled;
+  }
+
   /** Takes nothing more. */
   stop(): void {
     this.#stopped = true;

@@ -71,7 +71,7 @@ export class Listener {
 
   /** Listens at `path`. Throws the system's error, `EEXIST` where something is there. */
   static async at(path: string, mode: number): Promise<Listener> {
-    const server = createServer({ allowHalfOpen: true });
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
     const aside = privatePath(path);
     // Without room for the private path (a route of more than some 90 bytes) it has to be the entry itself.
     await listenAt(server, aside ?? path);

@@ -76,6 +76,10 @@ export class DescriptorConnection implements Connection {
   }
 
   receive(limit: ReceiveLimit): Incoming[] {
+    if (limit.hinted === true && this.#watch.quiet && this.#front.length === 0) {
+      this.#assertThere();
+      return [];
+    }
     const found: Incoming[] = [];
     let size = 0;
     this.#begin();
@@ -117,7 +121,9 @@ export class DescriptorConnection implements Connection {
 
   /** Waits for a message without giving up the processor, if that was asked for; true when it is worth looking again. */
   spin(): boolean {
-    return !this.#isClosed && this.#spin.try(this.#source.fd);
+    if (this.#isClosed || !this.#spin.try(this.#source.fd)) return false;
+    this.#watch.rang();
+    return true;
   }
 
   acknowledge(): void {

@@ -18,6 +18,7 @@ export class DescriptorWatch {
   #poller: Poller | undefined;
   #polling = false;
   #told = false;
+  #quiet = false;
   #end: (() => void) | undefined;
 
   constructor(fd: number, path: string, native: Native | undefined) {
@@ -45,9 +46,20 @@ export class DescriptorWatch {
     for (const waker of wakers) waker();
   }
 
+  /** True while the poller watches and has said nothing since the descriptor was emptied: what comes it will tell. */
+  get quiet(): boolean {
+    return this.#quiet && this.#polling;
+  }
+
+  /** Something came of which the poller has not told yet. */
+  rang(): void {
+    this.#quiet = false;
+  }
+
   /** The descriptor has been emptied: what comes from now on is news. */
   emptied(): void {
     this.#told = false;
+    this.#quiet = true;
     if (!this.#polling && this.#wakers.size > 0 && this.#poller !== undefined) this.#start();
   }
 
@@ -71,6 +83,7 @@ export class DescriptorWatch {
   }
 
   #called(events: number): void {
+    this.#quiet = false;
     if (events < 0) this.#polling = false;
     if (!this.#told) {
       this.#told = true;
