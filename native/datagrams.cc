@@ -59,8 +59,15 @@ napi_value sendBatch(napi_env env, napi_callback_info info) {
       args.fail("messages", "must be an array of Uint8Arrays");
       return nullptr;
     }
-    pointAt(messages, views, count);
-    const int sent = retry([&] { return sendmmsg(fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL); });
+    int sent = 0;
+    if (count == 1) {
+      // sendmmsg gives the processor away after each message, to the one who was woken by it among others.
+      const ssize_t length = retry([&] { return send(fd, views[0].iov_base, views[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL); });
+      sent = length < 0 ? -1 : 1;
+    } else {
+      pointAt(messages, views, count);
+      sent = retry([&] { return sendmmsg(fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL); });
+    }
     // What went out counts; the reason why the next one did not is told when the caller tries it again.
     if (sent < 0 && at == first) return resultOrErrno(env, sent, errno);
     if (sent < 0) break;

@@ -38,6 +38,14 @@ let lastPair: Pair | undefined;
 let memory: Buffer = Buffer.alloc(0);
 let view: DataView = new DataView(memory.buffer);
 
+/** Larger memory is not held on to. */
+const mostKept = 1024 * 1024;
+
+function forget(): void {
+  memory = Buffer.alloc(0);
+  view = new DataView(memory.buffer);
+}
+
 /** Microseconds of the stamp that `stampEnd` has read. */
 let micros = 0;
 
@@ -102,8 +110,9 @@ export function readJsonMessage(bytes: Uint8Array): Message | undefined {
   const stamp = micros / 1e6;
   if (contentAt >= last) return undefined;
   const content = contentOf(memory.toString('utf8', contentAt, last));
-  if (content === undefined || content === null) return undefined;
   const id = memory.toString('latin1', start + idAt, start + idEnd);
+  if (memory.length > mostKept) forget();
+  if (content === undefined || content === null) return undefined;
   return new Message({ id, from: pair.from, to: pair.to, stamp, stampOrd: 0, broadcast, content });
 }
 

@@ -6,13 +6,12 @@
  * to the next chunk that names a living process, or is followed by another one or by nothing. It can cost what stands beside it, never what comes
  * after the pipe was empty once.
  *
- * What is handed out are views into a slab. A slab is never written to again where it has been read from, so they stay good.
+ * What is handed out are views into a slab, good until the next `begin`.
  */
 import { signalReaches } from '../../liveness/alive.ts';
+import { giveSpare, takeSpare } from '../directory/spare.ts';
 import { headerSize, isPlausible, littleEndian } from './chunk.ts';
 
-/** Bytes of a slab: a thousand short messages. Only the pages that are used take memory. */
-const slabSize = 256 * 1024;
 /** Bytes to ask the pipe for at once. */
 const mostRead = 64 * 1024;
 /** With less room than this a new slab is begun. */
@@ -27,6 +26,15 @@ export interface ChunkSource {
 }
 
 const nothing = new Uint8Array(0);
+const noView: DataView = new DataView(nothing.buffer);
+
+/** The view made last: as a rule it is the same slab again. */
+let lastView = noView;
+
+function viewOf(slab: Uint8Array): DataView {
+  if (lastView.buffer !== slab.buffer) lastView = new DataView(slab.buffer);
+  return lastView;
+}
 
 /** Reads chunks; the current one is in the fields. */
 export class ChunkReader {
@@ -38,7 +46,7 @@ export class ChunkReader {
   readonly #source: ChunkSource;
   readonly #readSize: number;
   #slab: Uint8Array = nothing;
-  #view = new DataView(nothing.buffer);
+  #view = noView;
   #start = 0;
   #end = 0;
   #isLent = false;
@@ -50,9 +58,11 @@ export class ChunkReader {
     this.#readSize = readSize;
   }
 
-  /** The pipe may have got more since it was found empty. */
+  /** The pipe may have got more since it was found empty, and what was handed out is not needed any more. */
   begin(): void {
     this.#isEmpty = false;
+    this.#isLent = false;
+    if (this.#start === this.#end) this.#use(nothing);
   }
 
   /** Goes to the next chunk; false when the pipe has been empty since `begin`. */
@@ -130,13 +140,19 @@ export class ChunkReader {
   }
 
   #renew(): void {
-    // As a plain array: a view of it is made in half the time that a Buffer's takes.
-    const slab = new Uint8Array(Buffer.allocUnsafeSlow(slabSize).buffer);
+    const slab = takeSpare();
     slab.set(this.#slab.subarray(this.#start, this.#end));
-    this.#end -= this.#start;
-    this.#start = 0;
+    const length = this.#end - this.#start;
+    this.#use(slab);
+    this.#end = length;
+  }
+
+  /** Goes on with another slab. */
+  #use(slab: Uint8Array): void {
+    if (!this.#isLent) giveSpare(this.#slab);
     this.#slab = slab;
-    this.#view = new DataView(slab.buffer);
+    this.#view = slab === nothing ? noView : viewOf(slab);
+    this.#start = this.#end = 0;
     this.#isLent = false;
   }
 }

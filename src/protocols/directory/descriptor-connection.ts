@@ -20,9 +20,9 @@ import { Spin, spinOption } from './spin.ts';
 /** Where messages come from. */
 export interface Source {
   readonly fd: number;
-  /** To be called before a series of `next`. */
+  /** To be called before a series of `next`: what was handed out before is not needed any more. */
   begin(): void;
-  /** The next whole message; undefined when the descriptor has been empty since `begin`. */
+  /** The next whole message, good until the next `begin`; undefined when the descriptor has been empty since `begin`. */
   next(): Uint8Array | undefined;
   /** True while a message of a living sender is here in part. */
   incomplete(): boolean;
@@ -77,6 +77,7 @@ export class DescriptorConnection implements Connection {
 
   receive(limit: ReceiveLimit): Incoming[] {
     if (limit.hinted === true && this.#watch.quiet && this.#front.length === 0) {
+      this.#begin();
       this.#assertThere();
       return [];
     }
@@ -89,7 +90,7 @@ export class DescriptorConnection implements Connection {
       if (bytes === undefined) break;
       size += bytes.length;
       if (size > limit.bytes && found.length > 0) {
-        this.#front.unshift(bytes);
+        this.#front.unshift(bytes.slice());
         this.#requeued = requeued;
         break;
       }
@@ -105,7 +106,7 @@ export class DescriptorConnection implements Connection {
     this.#begin();
     const bytes = this.#next();
     if (bytes === undefined) this.#assertThere();
-    else this.#front.push(bytes);
+    else this.#front.push(bytes.slice());
     return bytes !== undefined;
   }
 
@@ -200,7 +201,7 @@ export class DescriptorConnection implements Connection {
     this.#source.begin();
     let found = false;
     for (let bytes = this.#source.next(); bytes !== undefined; bytes = this.#source.next()) {
-      this.#front.push(bytes);
+      this.#front.push(bytes.slice());
       found = true;
     }
     return found;

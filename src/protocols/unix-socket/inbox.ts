@@ -6,10 +6,8 @@ import type { ConnectionReport } from '../../protocol/protocol.ts';
 import type { Source } from '../directory/descriptor-connection.ts';
 import { storeError } from '../directory/files.ts';
 import type { Member } from '../directory/member.ts';
+import { giveSpare, spareSize, takeSpare } from '../directory/spare.ts';
 import { largestDatagram, mostAtOnce } from './sizes.ts';
-
-/** Bytes of the blocks that messages are copied into. */
-const blockSize = 256 * 1024;
 
 /**
  * Where the kernel puts datagrams, each into a slot that holds the largest; one arena for all connections of a thread, since
@@ -17,6 +15,8 @@ const blockSize = 256 * 1024;
  */
 let arena: Uint8Array | undefined;
 const lengths = new Int32Array(mostAtOnce);
+
+const none = new Uint8Array(0);
 
 const again = -constants.errno.EAGAIN;
 
@@ -27,7 +27,7 @@ export class Inbox implements Source {
   readonly #member: Member;
   readonly #report: ConnectionReport;
   readonly #slot: number;
-  #block = new Uint8Array(0);
+  #block: Uint8Array = none;
   #used = 0;
   #messages: Uint8Array[] = [];
   #at = 0;
@@ -44,6 +44,10 @@ export class Inbox implements Source {
 
   begin(): void {
     this.#isEmpty = false;
+    if (this.#messages[this.#at] !== undefined) return;
+    giveSpare(this.#block);
+    this.#block = none;
+    this.#used = 0;
   }
 
   next(): Uint8Array | undefined {
@@ -86,7 +90,7 @@ export class Inbox implements Source {
 
   #copy(from: Uint8Array, start: number, length: number): Uint8Array {
     if (this.#used + length > this.#block.length) {
-      this.#block = new Uint8Array(Buffer.allocUnsafeSlow(Math.max(length, blockSize)).buffer);
+      this.#block = length > spareSize ? new Uint8Array(length) : takeSpare();
       this.#used = 0;
     }
     const message = this.#block.subarray(this.#used, this.#used + length);
