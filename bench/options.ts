@@ -12,6 +12,7 @@ const full: Effort = {
   wakeUps: 200,
   backlog: 100_000,
   peers: 200,
+  crowd: 1000,
   timeout: 30_000,
 };
 
@@ -23,6 +24,7 @@ const quick: Effort = {
   wakeUps: 60,
   backlog: 10_000,
   peers: 20,
+  crowd: 100,
   timeout: 5000,
 };
 

@@ -23,7 +23,9 @@ function progress(text: string): void {
 
 /** Who takes part in a case; the reference comes along wherever something else does. */
 function participants(benchmark: Case, present: readonly Contender[]): Contender[] {
-  const fitting = present.filter((contender) => benchmark.fits(contender, effort));
+  const fitting = present.filter(
+    (contender) => contender.only?.includes(benchmark.name) !== false && benchmark.fits(contender, effort),
+  );
   const wanted = fitting.filter(({ name }) => wants(name, benchmark.name));
   return fitting.filter((contender) => wanted.includes(contender) || (wanted.length > 0 && contender === reference));
 }

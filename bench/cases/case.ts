@@ -15,6 +15,8 @@ export interface Effort {
   readonly backlog: number;
   /** Broadcasts go to at most so many peers. */
   readonly peers: number;
+  /** Clients on one bus. */
+  readonly crowd: number;
   /** Milliseconds until a contender is said to have no result. */
   readonly timeout: number;
 }

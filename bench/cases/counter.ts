@@ -22,10 +22,16 @@ export class Counter {
   #last = 0;
   #wanted = Number.POSITIVE_INFINITY;
   #complete: () => void = () => undefined;
+  readonly #size: number;
+
+  /** For messages of so many bytes of data. */
+  constructor(size: number) {
+    this.#size = size;
+  }
 
   /** To be called for each message; one out of order ends the process. */
   take(content: Content): void {
-    check(content, this.#count);
+    check(content, this.#count, this.#size);
     this.#last = performance.now();
     if (this.#count === 0) this.#first = this.#last;
     if (++this.#count === this.#wanted) this.#complete();

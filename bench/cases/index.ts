@@ -2,6 +2,7 @@
 import { backlog } from './backlog.ts';
 import { broadcastCases } from './broadcast.ts';
 import type { Case } from './case.ts';
+import { crowd } from './crowd.ts';
 import { memory } from './memory.ts';
 import { oneWayCases } from './one-way.ts';
 import { pingPongCases } from './ping-pong.ts';
@@ -18,6 +19,7 @@ export const cases: readonly Case[] = [
   ...broadcastCases,
   backlog,
   memory,
+  crowd,
 ];
 
 export function caseNamed(name: string): Case {

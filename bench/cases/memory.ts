@@ -5,7 +5,7 @@ import { repeat, type Case } from './case.ts';
 const clients = 200;
 
 /** Kibibytes in use once the garbage is gone: of the heap with what hangs on it, and of the process. */
-async function kibibytes(): Promise<readonly [heap: number, process: number]> {
+export async function kibibytes(): Promise<readonly [heap: number, process: number]> {
   for (let round = 0; round < 3; round++) {
     globalThis.gc?.();
     await setTimeout(20);

@@ -9,6 +9,10 @@ export interface BusSetup {
   readonly protocol: string;
   readonly serializer: string;
   readonly variant?: boolean;
+  /** Options of the protocol, for all clients. */
+  readonly protocolOptions?: Readonly<Record<string, unknown>>;
+  readonly only?: readonly string[];
+  readonly largest?: number;
   /**
    * Where its store goes, or an environment variable that may hold the data source name of a server: without one a private
    * server is started.
@@ -38,10 +42,13 @@ function isUnknown(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'IPCM_UNKNOWN_PROTOCOL';
 }
 
-export function bus({ name, protocol, serializer, store, variant = false }: BusSetup): Contender {
+export function bus(setup: BusSetup): Contender {
+  const { name, protocol, serializer, store, variant = false, protocolOptions, only, largest } = setup;
   return {
     name,
     variant,
+    only,
+    largest,
     // A pipe or a socket holds no backlog: its senders wait.
     stores: !['AtomicPipe', 'UnixSocket', 'ConnectionUnix'].includes(protocol),
     manyPeers: true,
@@ -63,11 +70,12 @@ export function bus({ name, protocol, serializer, store, variant = false }: BusS
       const route = 'server' in store ? process.env[store.server] : join(scratch, 'store');
       const isInMemory = protocol === 'LocalMemory';
       const spawn = await ipcmSpawn({ protocol, serializer, route: isInMemory ? undefined : route });
-      const client = await spawn.connect('near');
+      const client = await spawn.connect('near', { protocolOptions });
       return {
         address: spawn.info,
         link: (peer) => Promise.resolve(linkOver(client, peer)),
         broadcast: (content, peers) => broadcast(client, content, peers),
+        peers: async () => (await client.peers()).length,
         close: () => spawn.unspawn(),
       };
     },
@@ -83,7 +91,7 @@ export function bus({ name, protocol, serializer, store, variant = false }: BusS
     },
     join: async (address, peer) => {
       const { ipcmConnect } = await library();
-      return linkOver(await ipcmConnect(peer, address), 'near');
+      return linkOver(await ipcmConnect(peer, address, { protocolOptions }), 'near');
     },
   };
 }

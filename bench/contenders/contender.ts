@@ -24,6 +24,8 @@ export interface Hub {
   link(peer: string, child: ChildProcess | undefined): Promise<Link>;
   /** Sends to all peers; resolves when the store or the kernel has it. Throws unless there were that many. */
   broadcast?(content: Content, peers: number): Promise<void>;
+  /** Asks who is there; resolves to how many. */
+  peers?(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -37,6 +39,10 @@ export interface Contender {
   readonly inProcess?: boolean;
   /** Another setting of a contender that takes part already: only in the cases where it can differ. */
   readonly variant?: boolean;
+  /** Takes part in these cases alone. */
+  readonly only?: readonly string[] | undefined;
+  /** Bytes of data that one message carries at most. */
+  readonly largest?: number | undefined;
   /** Messages wait in a store until somebody reads them. */
   readonly stores?: boolean;
   /** One process can hold many peers, and one send can go to all. */
@@ -55,22 +61,40 @@ export interface Contender {
   ask?(address: string, peer: string): Promise<Ask>;
 }
 
+/** Bytes of data in a message, unless a case says otherwise. */
+export const usualSize = 100;
+
+/** Bytes of all contents of a size together. */
+const mostMade = 4 * 1024 * 1024;
+
+const made = new Map<number, readonly Content[]>();
+
 /** Made beforehand, as making one costs a good part of sending it; a message whose number is off by as many is lost anyway. */
-const contents: readonly Content[] = Array.from({ length: 1024 }, (_, number) => ({
-  data: String(number).padStart(8, '0') + 'x'.repeat(92),
-}));
+function contentsOf(size: number): readonly Content[] {
+  let contents = made.get(size);
+  if (contents === undefined) {
+    const length = Math.max(4, Math.min(1024, Math.floor(mostMade / size)));
+    contents = Array.from({ length }, (_, number) => ({
+      // Through a buffer, or it would be a rope that the first to send it has to make one string of.
+      data: Buffer.from(String(number).padStart(8, '0').padEnd(size, 'x')).toString('latin1'),
+    }));
+    made.set(size, contents);
+  }
+  return contents;
+}
 
 /** What the message of that number carries. */
-export function contentOf(number: number): Content {
+export function contentOf(number: number, size: number = usualSize): Content {
+  const contents = contentsOf(size);
   const content = contents[number % contents.length];
   if (content === undefined) throw new RangeError(`there is no message ${number}`);
   return content;
 }
 
 /** Throws unless this is what the message of that number carries: so each is checked, and the order of all. */
-export function check(content: Content, number: number): void {
-  if (content.data === contentOf(number).data) return;
-  throw new Error(`message ${content.data.slice(0, 8)} came where ${number} was due (of 1024 in turn)`);
+export function check(content: Content, number: number, size: number = usualSize): void {
+  if (content.data === contentOf(number, size).data) return;
+  throw new Error(`message ${content.data.slice(0, 8)} came where ${number} was due (in turn)`);
 }
 
 /** The envelope of the baselines; the bus has its own, with the same fields. */

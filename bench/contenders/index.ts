@@ -36,6 +36,10 @@ function bases(): { readonly memory: string; readonly disk: string } {
 
 /** Protocols whose store is a directory or a file, then those with a server, as they will be named. */
 const local = ['MessageFiles', 'AtomicPipe', 'UnixSocket', 'ConnectionUnix', 'SQLite'];
+/** Those that can ask on for some microseconds before they go to sleep. */
+const spinning = ['AtomicPipe', 'UnixSocket', 'ConnectionUnix'];
+/** A datagram is no larger than the send buffer that Linux gives, 208 KiB unless changed. */
+const limits: Readonly<Record<string, { readonly largest: number }>> = { UnixSocket: { largest: 200_000 } };
 const servers = ['PostgreSQL', 'MariaDB', 'MySQL'];
 
 function protocols(): Contender[] {
@@ -43,7 +47,18 @@ function protocols(): Contender[] {
   const store = { base: memory };
   return [
     bus({ name: 'LocalMemory', protocol: 'LocalMemory', serializer: 'JSON', store }),
-    ...local.map((protocol) => bus({ name: protocol, protocol, serializer: 'JSON', store })),
+    ...local.map((protocol) => bus({ name: protocol, protocol, serializer: 'JSON', store, ...limits[protocol] })),
+    ...spinning.map((protocol) =>
+      bus({
+        name: `${protocol} spin`,
+        protocol,
+        serializer: 'JSON',
+        store,
+        variant: true,
+        protocolOptions: { spin: 50 },
+        only: ['ping-pong', 'ping-pong-pinned'],
+      }),
+    ),
     ...servers.map((protocol) =>
       bus({ name: protocol, protocol, serializer: 'JSON', store: { server: `IPCM_BENCH_${protocol.toUpperCase()}` } }),
     ),
