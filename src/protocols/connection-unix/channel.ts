@@ -172,7 +172,8 @@ export class Channel implements FrameSink {
       socket.uncork();
     }
     // libuv tries at once: what is not queued now is with the kernel, and an error now means that nothing is.
-    if (socket.errored !== null || socket.destroyed) return false;
+    // After what was written at once it is not known what has been read.
+    if (socket.errored !== null || socket.destroyed) return rest === parts ? false : Promise.resolve(false);
     if (socket.writableLength === 0) return true;
     return this.#flush(this.#owner.packer.lend());
   }
@@ -263,20 +264,20 @@ export class Channel implements FrameSink {
   }
 
   readonly #data = (chunk: Buffer, lent: boolean): void => {
-    // Frames are views of the chunk, but for one that has a buffer of its own already.
-    this.#read(lent && this.#frames.missing < chunk.length ? Buffer.from(chunk) : chunk);
+    this.#read(chunk, lent);
     if (this.#queuedBytes >= readAhead && !this.#paused) {
       this.#paused = true;
       this.#intake.pause();
     }
   };
 
-  #read(chunk: Buffer): void {
+  #read(chunk: Buffer, lent = false): void {
     const { waiting } = this;
     const whole = this.#whole;
     this.received += chunk.length;
     this.lastActivity = Date.now();
-    this.#frames.push(chunk);
+    if (lent) this.#frames.pushLent(chunk);
+    else this.#frames.push(chunk);
     if (this.#frames.partial === 0) this.partialSince = undefined;
     else if (this.partialSince === undefined || this.#whole > whole) {
       this.partialSince = performance.now();

@@ -41,11 +41,6 @@ export class FrameReader {
     return this.#skip > 0 ? 4 : this.#headBytes;
   }
 
-  /** Bytes that the frame in hand still lacks, if it has a buffer of its own. */
-  get missing(): number {
-    return this.#body === undefined ? 0 : this.#length - this.#filled;
-  }
-
   /** Takes nothing more. */
   stop(): void {
     this.#stopped = true;
@@ -63,6 +58,18 @@ export class FrameReader {
       } else if (this.#body !== undefined) at = this.#fill(chunk, at);
       else at = this.#begin(chunk, at);
     }
+  }
+
+  /** The same from memory that is used again: whole frames are views of a copy, what has a buffer of its own goes there. */
+  pushLent(chunk: Buffer): void {
+    let rest = chunk;
+    if (this.#body !== undefined) {
+      const missing = this.#length - this.#filled;
+      this.push(rest.subarray(0, missing));
+      rest = rest.subarray(missing);
+    }
+    const isPartOfOne = this.#headBytes === 0 && rest.length >= 4 && rest.readUInt32BE(0) > rest.length - 4;
+    this.push(isPartOfOne ? rest : Buffer.from(rest));
   }
 
   /** Reads a head, and the frame behind it where that is whole. */

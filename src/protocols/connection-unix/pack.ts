@@ -45,7 +45,14 @@ export class Packer {
       at += first.length;
     }
     let begin = 0;
-    for (const { bytes } of batch) {
+    for (const { bytes, place } of batch) {
+      if (place !== undefined && place.size >= large) {
+        if (at > begin) parts.push(scratch.subarray(begin, at));
+        begin = at;
+        head(place.buffer, place.at - headSize, place.size);
+        parts.push(place.buffer.subarray(place.at - headSize, place.at + place.size));
+        continue;
+      }
       at = head(scratch, at, bytes.length);
       if (bytes.length < large) {
         scratch.set(bytes, at);
