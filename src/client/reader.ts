@@ -24,6 +24,8 @@ const sliceBytes = 16 * 1024 * 1024;
 /** Messages per look of a loop: few enough that a loop which ends leaves little to put back. */
 const loopSlice: ReceiveLimit = { messages: 256, bytes: sliceBytes };
 
+const done = Promise.resolve();
+
 /** A look that a wait follows. */
 function hinted(limit: ReceiveLimit): ReceiveLimit {
   return { ...limit, hinted: true };
@@ -130,7 +132,7 @@ export class Reader {
       const found = take();
       if (found !== undefined || over) return found;
       // What was queued before this wait, sends above all, has its turn first.
-      await undefined;
+      await done;
       if (this.#parts.connection.spin?.() === true) continue;
       // Where the event loop was busy past the deadline a message may have come in time: one last look tells.
       over = !(await this.#arrival.wait(deadline, options.signal));

@@ -70,6 +70,7 @@ export class ChunkReader {
     while (!this.#chunk()) {
       if (this.#isEmpty) {
         this.#endGarbage();
+        if (!this.#isLent) this.#use(nothing);
         return false;
       }
       this.#fill();

@@ -8,26 +8,27 @@ import { headerSize, littleEndian, mostData, pipeBuf } from './chunk.ts';
 /** A message to be packed. */
 export type Packable = Pick<Outgoing, 'bytes' | 'place'>;
 
+/** Where chunks are copied to that cannot be written from where they are; written at once, so one does for all. */
+const copies = Buffer.allocUnsafeSlow(pipeBuf);
+const viewOfCopies: DataView = new DataView(copies.buffer);
+
 /** Packs for one connection, which its tid tells from all others of the process. */
 export class Packer {
   /** After `fill`: what to write, from `start` on. */
-  source: Uint8Array;
+  source: Uint8Array = copies;
   start = 0;
   /** After `fill`: the first message that is not packed whole. */
   next = 0;
   /** After `fill`: how many of that one's bytes are packed, in this write and those before it. */
   at = 0;
-  readonly #buffer: Buffer = Buffer.allocUnsafeSlow(pipeBuf);
-  readonly #ownView = new DataView(this.#buffer.buffer);
-  #view = this.#ownView;
+  #view = viewOfCopies;
   /** What messages were packed in last without being copied, and a view of it. */
-  #slab: Uint8Array = this.#buffer;
-  #slabView = this.#ownView;
+  #slab: Uint8Array = copies;
+  #slabView = viewOfCopies;
   readonly #pid: number;
   readonly #tid: number;
 
   constructor(pid: number, tid: number) {
-    this.source = this.#buffer;
     this.#pid = pid;
     this.#tid = tid;
   }
@@ -64,9 +65,8 @@ export class Packer {
   }
 
   #copy(messages: readonly Packable[], from: number, begin: number): number {
-    const buffer = this.#buffer;
-    this.#view = this.#ownView;
-    this.source = buffer;
+    this.#view = viewOfCopies;
+    this.source = copies;
     this.start = 0;
     let at = begin;
     let index = from;
@@ -79,14 +79,14 @@ export class Packer {
         // A part in the midst of a message fills a write of its own, as the reference's does.
         if (end > 0) break;
         this.#header(0, Math.ceil(left / mostData) - 1, mostData);
-        buffer.set(bytes.subarray(at, at + mostData), headerSize);
+        copies.set(bytes.subarray(at, at + mostData), headerSize);
         this.next = index;
         this.at = at + mostData;
         return pipeBuf;
       }
       if (end + headerSize + left > pipeBuf) break;
       this.#header(end, 0, left);
-      buffer.set(at === 0 ? bytes : bytes.subarray(at), end + headerSize);
+      copies.set(at === 0 ? bytes : bytes.subarray(at), end + headerSize);
       end += headerSize + left;
     }
     this.next = index;
