@@ -81,6 +81,8 @@ export class DescriptorConnection implements Connection {
       this.#assertThere();
       return [];
     }
+    // What is read now and not handed out is no business of the poller's.
+    this.#watch.rang();
     const found: Incoming[] = [];
     let size = 0;
     this.#begin();
@@ -103,6 +105,7 @@ export class DescriptorConnection implements Connection {
 
   ready(): boolean {
     if (this.#front.length > 0) return true;
+    this.#watch.rang();
     this.#begin();
     const bytes = this.#next();
     if (bytes === undefined) this.#assertThere();
