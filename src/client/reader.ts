@@ -26,9 +26,11 @@ const loopSlice: ReceiveLimit = { messages: 256, bytes: sliceBytes };
 
 const done = Promise.resolve();
 
-/** A look that a wait follows. */
+const loopSliceHinted: ReceiveLimit = { ...loopSlice, hinted: true };
+
+/** The same for a look that a wait follows. */
 function hinted(limit: ReceiveLimit): ReceiveLimit {
-  return { ...limit, hinted: true };
+  return limit === loopSlice ? loopSliceHinted : { ...limit, hinted: true };
 }
 
 /** Messages that a handler which returns at once gets before promises of others have their turn. */
