@@ -117,6 +117,11 @@ export function serviceFaultTests(suite: Suite): void {
       await plain.sendMessage('helper', { ipcm_request_id: 'in hand', request: { do: 'hang' } });
       assert.deepEqual(await takeContents(plain, 1), [{ ipcm_response_id: 'answered', response: 'answered' }]);
       await first.request({ do: 'echo' });
+      // An answer may be out before its request is acknowledged: killed in between, the service would answer it again.
+      await until('all but the last has been acknowledged', async () => {
+        const { unread } = await bus.sanityDelta();
+        return unread.filter(({ to }) => to === 'helper').length === 1;
+      });
       process.kill(first.childPid ?? 0, 'SIGKILL');
       await first.ended;
       const second = await scene.service(bus, 'helper', helper, options);
