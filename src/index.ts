@@ -19,6 +19,7 @@ export {
   ipcmServe,
   ipcmService,
   ipcmServiceHandle,
+  ipcmSpares,
   ipcmWorker,
 } from './service/index.ts';
 export type * from './service/index.ts';

@@ -6,6 +6,11 @@ import { readSync, writeSync } from 'node:fs';
 import { deserialize, serialize } from 'node:v8';
 import { IpcError, systemCode } from '../errors.ts';
 
+/** Nobody is left to say what to do. */
+export class StarterGone extends Error {
+  override readonly name = 'StarterGone';
+}
+
 /** The descriptor of the private pipe in the child. */
 export const controlDescriptor = 3;
 
@@ -83,7 +88,7 @@ function readExactly(length: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let at = 0; at < length;) {
     const got = readSync(controlDescriptor, bytes, at, length - at, null);
-    if (got === 0) throw new Error('the process that started this one has gone');
+    if (got === 0) throw new StarterGone('the process that started this one has gone');
     at += got;
   }
   return bytes;

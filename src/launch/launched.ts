@@ -36,8 +36,8 @@ const afterwards = 1000;
 
 /** A started process. */
 export class Launched {
-  readonly #call: string;
-  readonly #what: string;
+  #call: string;
+  #what: string;
   readonly #child: ChildProcess;
   readonly #control: Socket;
   readonly #tail = new Tail();
@@ -100,6 +100,12 @@ export class Launched {
   /** The error that it ended with after it had been ready, if it told one. */
   get failure(): Error | undefined {
     return this.#failure === undefined ? undefined : errorOf(this.#failure);
+  }
+
+  /** It was started ahead, and now it is known for what. */
+  rename(call: string, what: string): void {
+    this.#call = call;
+    this.#what = what;
   }
 
   /** Says what to do. Throws `IPCM_INVALID_OPTION` where the params cannot be cloned. */

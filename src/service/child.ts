@@ -7,13 +7,23 @@
 import { inspect } from 'node:util';
 import type { Assignment, Daemonize } from '../launch/assignment.ts';
 import { errorRecord } from '../launch/errors.ts';
-import { controlDescriptor, readFrame, writeFrame } from '../launch/frames.ts';
+import { controlDescriptor, readFrame, StarterGone, writeFrame } from '../launch/frames.ts';
 import { StarterWatch } from '../launch/starter.ts';
 import { runRole } from './roles.ts';
 
-const first = readFrame() as Assignment | Daemonize;
+const first = firstFrame() as Assignment | Daemonize;
 if ('daemonize' in first) daemonize(first);
 else await begin(first);
+
+/** A spare process waits here for its assignment, and is not needed any more when whoever started it has gone. */
+function firstFrame(): unknown {
+  try {
+    return readFrame();
+  } catch (error) {
+    if (error instanceof StarterGone) process.exit();
+    throw error;
+  }
+}
 
 /** Starts the daemon in a session of its own, and goes away: the daemon is nobody's child. */
 function daemonize({ inherit }: Daemonize): void {

@@ -24,4 +24,5 @@ export type {
 export { ipcmWorker, type WorkerInput, type WorkerOptions } from './worker.ts';
 export type { WorkerContext } from './worker-context.ts';
 export type { Ending } from '../launch/launched.ts';
+export { ipcmSpares, type Spares } from '../launch/spares.ts';
 export type { LaunchOptions, LaunchPlan, OutputTarget } from '../launch/options.ts';

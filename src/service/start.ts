@@ -3,12 +3,12 @@ import { ipcmConnect, ipcmSpawn, type ConnectOptions, type InfoInput, type Spawn
 import { checkName } from '../client/options.ts';
 import { IpcError } from '../errors.ts';
 import { callerFile } from '../launch/caller-file.ts';
-import { Launched } from '../launch/launched.ts';
+import type { Launched } from '../launch/launched.ts';
 import type { LaunchOptions } from '../launch/options.ts';
 import { formatInfo, parseInfo } from '../spawn/connection-info.ts';
 import type { Spawn } from '../spawn/spawn.ts';
 import { OwnAnswers, SharedAnswers } from './answers.ts';
-import { program } from '../launch/program.ts';
+import { launch } from '../launch/spares.ts';
 import { assignmentOf, checkReach, parentService } from './assign.ts';
 import { referenceOf } from './code.ts';
 import type { DefinedService } from './define.ts';
@@ -65,7 +65,7 @@ export async function ipcmService<Request = unknown, Response = unknown, Params 
     );
   }
   const connect = withAccessOf(parent, options.connect);
-  const launched = new Launched('ipcmService', `service "${name}"`, program, options);
+  const launched = launch('ipcmService', `service "${name}"`, options);
   const assign = (info: string): void => launched.assign(assignmentOf(name, info, code, { ...options, connect }));
   try {
     if (parent !== undefined) return await startNested(parent, name, launched, assign, options);

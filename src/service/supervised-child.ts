@@ -1,8 +1,8 @@
 /** One child of a supervisor: a name, and the process that stands behind it at the moment. */
 import type { Client } from '../client/client.ts';
 import type { CodeReference } from '../launch/assignment.ts';
-import { Launched } from '../launch/launched.ts';
-import { program } from '../launch/program.ts';
+import type { Launched } from '../launch/launched.ts';
+import { launch } from '../launch/spares.ts';
 import { assignmentOf } from './assign.ts';
 import type { SupervisedExit, SupervisedService } from './supervisor-options.ts';
 
@@ -55,7 +55,7 @@ export class SupervisedChild {
   /** Starts it, and resolves to its process id when it is ready. Rejects as `ipcmService` does, with nothing left of it. */
   async start(): Promise<number> {
     const { name, options = {} } = this.spec;
-    const launched = new Launched('ipcmSupervise', `service "${name}"`, program, options);
+    const launched = launch('ipcmSupervise', `service "${name}"`, options);
     this.#starting = launched;
     try {
       launched.assign(assignmentOf(name, this.#port.ipcmInfo, this.#code, options));

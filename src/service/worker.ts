@@ -1,9 +1,8 @@
 /** `ipcmWorker`: starts a process that is part of a service. */
 import { IpcError, quote } from '../errors.ts';
 import { callerFile } from '../launch/caller-file.ts';
-import { Launched } from '../launch/launched.ts';
 import type { LaunchOptions } from '../launch/options.ts';
-import { program } from '../launch/program.ts';
+import { launch } from '../launch/spares.ts';
 import type { ServiceWorker } from './children.ts';
 import { referenceOf } from './code.ts';
 import { currentService } from './current.ts';
@@ -41,7 +40,7 @@ export async function ipcmWorker<Params = unknown>(
     );
   }
   const code = referenceOf('ipcmWorker', what, callerFile(ipcmWorker));
-  const launched = new Launched('ipcmWorker', `worker "${name}"`, program, options);
+  const launched = launch('ipcmWorker', `worker "${name}"`, options);
   const worker = service.children.addWorker(name, launched);
   try {
     launched.assign({

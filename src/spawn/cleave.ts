@@ -1,7 +1,6 @@
 /** Handing a store over to a process that does nothing but keep it, so that who made it may end before those who use it. */
-import { Launched } from '../launch/launched.ts';
 import type { OutputTarget } from '../launch/options.ts';
-import { program } from '../launch/program.ts';
+import { launch } from '../launch/spares.ts';
 import type { ClientOptions } from '../client/options.ts';
 import { IpcError } from '../errors.ts';
 import type { Protocol, Store } from '../protocol/protocol.ts';
@@ -43,7 +42,7 @@ export async function cleave(parts: Cleavable, options: CleaveOptions): Promise<
       { protocol: protocol.name },
     );
   }
-  const launched = new Launched('cleave', 'the keeper of the store', program, {
+  const launched = launch('cleave', 'the keeper of the store', {
     ...options,
     daemonize: true,
     inherit: store.holds?.() ?? [],
