@@ -1,7 +1,7 @@
 /** The way in: spawn a store, connect to one, and the defaults of this process. */
 import type { Client } from './client/client.ts';
 import { connectClient } from './client/connect.ts';
-import { accessOf, resolveClientOptions, type ClientOptions } from './client/options.ts';
+import { clientOptionsOf, accessOf, resolveClientOptions, type ClientOptions } from './client/options.ts';
 import { IpcError, quote } from './errors.ts';
 import { ownIdentity } from './liveness/identity.ts';
 import type { Protocol, Store } from './protocol/protocol.ts';
@@ -213,12 +213,6 @@ function signalName(signal: string | undefined): NodeJS.Signals | undefined {
   const full = signal.startsWith('SIG') ? signal : `SIG${signal}`;
   if (Object.hasOwn(constants.signals, full)) return full as NodeJS.Signals;
   throw new IpcError('IPCM_INVALID_OPTION', `ipcmSpawn: there is no signal ${quote(signal)}`);
-}
-
-function clientOptionsOf(options: ClientOptions): ClientOptions {
-  const { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions, service } =
-    options;
-  return { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions, service };
 }
 
 /** The manual's `ipcm`: spawn, connect and reconnect, and the defaults as properties, without importing each by name. */

@@ -91,3 +91,10 @@ export function checkName(call: string, name: unknown): asserts name is string {
   else if (name.length > longestName) refuse(`a name has at most ${longestName} characters`);
   else if (/\p{Surrogate}/u.test(name)) refuse('it holds half of a surrogate pair');
 }
+
+/** The options of a client among others. */
+export function clientOptionsOf(options: ClientOptions): ClientOptions {
+  const { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions, service } =
+    options;
+  return { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions, service };
+}

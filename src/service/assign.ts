@@ -1,5 +1,6 @@
 /** What a process is told that shall be a service, and whether it can be one. */
 import type { ConnectOptions, SpawnOptions } from '../bus.ts';
+import { clientOptionsOf } from '../client/options.ts';
 import { IpcError } from '../errors.ts';
 import type { Assignment, CodeReference } from '../launch/assignment.ts';
 import type { Protocol } from '../protocol/protocol.ts';
@@ -17,7 +18,9 @@ export interface AssignedOptions extends ServiceSettings {
 
 /** What the process of a service is told. */
 export function assignmentOf(name: string, info: string, code: CodeReference, options: AssignedOptions): Assignment {
-  const settings = { ...settingsOf(options), connect: connectable(options), daemon: options.daemonize === true };
+  // A protocol or serializer that is an object cannot travel; the info names it.
+  const connect = clientOptionsOf({ ...options.spawn, ...options.connect });
+  const settings = { ...settingsOf(options), connect, daemon: options.daemonize === true };
   return { role: 'service', name, info, code, params: options.params, settings };
 }
 
@@ -41,15 +44,4 @@ export function parentService(call: string): Service | undefined {
     `${call} was called while the module of a service was being imported, in the process of that service; ` +
       'put the definition into a module of its own, or call it only if insideService() is false',
   );
-}
-
-/** What of the options of a client can travel to another process. */
-function connectable(options: AssignedOptions): ConnectOptions {
-  const {
-    protocol: _,
-    serializer: __,
-    ...rest
-  } = { ...options.spawn, ...options.connect } as ConnectOptions & SpawnOptions;
-  const { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions } = rest;
-  return { ack, highWaterMark, outboxLimit, maxMessageBytes, drainTimeout, user, pass, protocolOptions };
 }

@@ -11,7 +11,8 @@ export type { SchemaResult, StandardSchema } from './schema.ts';
 export { ipcmServe, type RunningService, type ServeOptions, type ServiceBody } from './serve.ts';
 export { ipcmServeModule } from './serve-module.ts';
 export { ipcmService, ipcmServiceHandle, type ServiceInput, type ServiceOptions } from './start.ts';
-export { ipcmSupervise, Supervisor, type SupervisedState } from './supervisor.ts';
+export { ipcmSupervise } from './supervise.ts';
+export { Supervisor, type SupervisedState } from './supervisor.ts';
 export type {
   SupervisedExit,
   SupervisedOptions,

@@ -6,15 +6,15 @@
  * one before: requests in hand are waited for, `onCleanup` runs, workers and nested services are ended, the client
  * disconnects. Everything is driven by events; an idle service waits for its inbox, and no more.
  *
- * What comes in is read by `Intake` and sorted there; this file is what happens with it.
+ * What comes in is read and sorted by `Intake`, requests are answered by `Answering`, callbacks called by `Calling`. What is
+ * left is long since it is the whole face of a service, and the one place that knows in which order it begins and ends.
  */
 import type { Client } from '../client/client.ts';
 import { IpcError } from '../errors.ts';
 import { deferred } from '../launch/deferred.ts';
-import { explainInline } from '../launch/source.ts';
 import type { Message } from '../message/message.ts';
 import { Answering } from './answering.ts';
-import { Callbacks } from './callbacks.ts';
+import { Calling } from './calling.ts';
 import { ServiceChildren } from './children.ts';
 import type {
   Activity,
@@ -27,6 +27,7 @@ import type {
 } from './definition.ts';
 import { EventSources, type CallbackFor } from './event-sources.ts';
 import type { ServiceCounts, ServiceInfo } from './info.ts';
+import { InHand } from './in-hand.ts';
 import { Intake, type Received } from './intake.ts';
 import { ServicePeer } from './peer.ts';
 import { Requests } from './requests.ts';
@@ -64,17 +65,15 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   readonly #acknowledge: boolean;
   readonly #intake: Intake;
   readonly #told = deferred<void>();
-  readonly #inHand = new Set<Promise<void>>();
+  readonly #inHand = new InHand();
+  readonly #calling: Calling;
   #settings: ResolvedSettings;
-  #callbacks: Callbacks = new Callbacks({});
   #answering: Answering | undefined;
   #general: Promise<void> | undefined;
   #generals = 0;
-  /** Wakes the end, which waits for what is in hand. */
-  #room: (() => void) | undefined;
   #state: 'starting' | 'running' | 'ending' | 'ended' = 'starting';
   #failure: { readonly error: unknown } | undefined;
-  #counts = { requests: 0, errors: 0 };
+  #requested = 0;
 
   constructor(parts: ServiceParts<Params>) {
     const { client, settings } = parts;
@@ -85,6 +84,12 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     this.#given = settings;
     this.#acknowledge = parts.acknowledge;
     this.#settings = resolveSettings(settings);
+    this.#calling = new Calling({
+      service: this,
+      interceptErrors: () => this.#settings.interceptErrors,
+      end: (reason) => this.end(reason),
+      begun: (work) => this.#inHand.add(work),
+    });
     this.children = new ServiceChildren(() => this.#settings.grace);
     // While requests are open the service reads; what has arrived is dealt with before others get their turn.
     this.requests = new Requests({ client, busy: () => this.#intake.changed(), catchUp: async () => undefined });
@@ -113,7 +118,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   }
 
   get counts(): ServiceCounts {
-    return { ...this.#counts, open: this.#answering?.open ?? 0 };
+    return { requests: this.#requested, errors: this.#calling.errors, open: this.#answering?.open ?? 0 };
   }
 
   peer<Request = unknown, Response = unknown>(name: string): ServicePeer<Request, Response> {
@@ -134,16 +139,16 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     callback: ServiceCallbacks<unknown, unknown, Params>[Name],
     options: { readonly first?: boolean | undefined } = {},
   ): void {
-    this.#callbacks.add(name, callback, options.first);
-    if (this.#state !== 'starting') this.#sources.arrange(this.#callbacks);
+    this.#calling.callbacks.add(name, callback, options.first);
+    if (this.#state !== 'starting') this.#sources.arrange(this.#calling.callbacks);
   }
 
   removeCallback<Name extends CallbackName>(
     name: Name,
     callback?: ServiceCallbacks<unknown, unknown, Params>[Name],
   ): boolean {
-    const removed = this.#callbacks.remove(name, callback);
-    if (this.#state !== 'starting') this.#sources.arrange(this.#callbacks);
+    const removed = this.#calling.callbacks.remove(name, callback);
+    if (this.#state !== 'starting') this.#sources.arrange(this.#calling.callbacks);
     return removed;
   }
 
@@ -162,7 +167,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   async start(definition: ServiceDefinition): Promise<void> {
     const { handleRequest, requestSchema, responseSchema } = definition;
     this.#settings = resolveSettings(definition, this.#given);
-    this.#callbacks = new Callbacks(definition);
+    this.#calling.define(definition);
     if (handleRequest !== undefined) {
       this.#answering = new Answering({
         service: this,
@@ -185,9 +190,9 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
       // The store is gone, or somebody has disconnected the client: there is no way to go on.
       (error: unknown) => this.end(error),
     );
-    for (const callback of this.#callbacks.list('onStart')) await callback(...([this] as never[]));
+    await this.#calling.strictly('onStart', this);
     if (this.#state === 'starting') this.#state = 'running';
-    this.#sources.arrange(this.#callbacks);
+    this.#sources.arrange(this.#calling.callbacks);
   }
 
   /** Runs until the end. Rejects with what ended it, if that was an error. */
@@ -218,9 +223,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     for (let turn = 0; turn < 2; turn++) yield () => new Promise((resolve) => setImmediate(resolve));
     yield () => this.#finishInHand();
     this.#sources.stop();
-    yield async () => {
-      for (const callback of this.#callbacks.list('onCleanup')) await callback(...([this] as never[]));
-    };
+    yield () => this.#calling.strictly('onCleanup', this);
     yield () => this.children.stop();
     const error = new IpcError('IPCM_NOT_CONNECTED', `service "${this.name}" ended before the answer came`);
     this.requests.close(error);
@@ -231,7 +234,8 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   }
 
   #take({ message, meaning }: Received): void {
-    if (this.#callbacks.has('onAll')) void this.#track(this.#call('onAll', { message } satisfies Activity, this));
+    if (this.#calling.callbacks.has('onAll'))
+      void this.#track(this.#calling.call('onAll', { message } satisfies Activity, this));
     if (message.isTerminate) this.end();
     else if (meaning === undefined) this.#takeGeneral(message);
     else this.#takeMeant(message, meaning);
@@ -241,7 +245,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     const { id } = meaning;
     switch (meaning.kind) {
       case 'request':
-        this.#counts.requests++;
+        this.#requested++;
         if (this.#answering === undefined) this.#refuse(message, id);
         else this.#answering.take(message, id, meaning.request, meaning.deadline);
         return;
@@ -272,8 +276,8 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   }
 
   #takeGeneral(message: Message): void {
-    const name = this.#callbacks.has('onGeneralMessage') ? 'onGeneralMessage' : 'onUnhandled';
-    const deal = (): Promise<void> => this.#call(name, message, this);
+    const name = this.#calling.callbacks.has('onGeneralMessage') ? 'onGeneralMessage' : 'onUnhandled';
+    const deal = (): Promise<void> => this.#calling.call(name, message, this);
     this.#generals++;
     // One after the other, so that what arrives in order is dealt with in order.
     const dealt = (this.#general === undefined ? deal() : this.#general.then(deal)).finally(() => {
@@ -288,15 +292,15 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
 
   #stray(message: Message, id: string, outcome: Outcome): void {
     const { from } = message;
-    if (!this.#callbacks.has('handleResponse')) {
-      void this.#track(this.#call('onUnhandled', message, this));
+    if (!this.#calling.callbacks.has('handleResponse')) {
+      void this.#track(this.#calling.call('onUnhandled', message, this));
       return;
     }
     const stray =
       'response' in outcome
         ? { id, from, response: outcome.response, error: undefined }
         : { id, from, response: null, error: outcome.error };
-    void this.#track(this.#call('handleResponse', stray, this));
+    void this.#track(this.#calling.call('handleResponse', stray, this));
   }
 
   /** A request to a service that answers none: whoever sent it shall not wait. */
@@ -307,98 +311,47 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
       ipcm_error: `service "${this.name}" answers no requests: it has no handleRequest`,
       ipcm_error_code: 'IPCM_REQUEST_INVALID',
     };
-    this.client.sendMessage(message.from, refusal).catch((error: unknown) => this.#failed(error, true));
+    this.client.sendMessage(message.from, refusal).catch((error: unknown) => this.#calling.failed(error, true));
     this.#dealtWith(message);
-    void this.#track(this.#call('onUnhandled', message, this));
+    void this.#track(this.#calling.call('onUnhandled', message, this));
   }
 
   #answered(error: unknown): void {
-    if (error !== undefined) this.#failed(error, true);
+    if (error !== undefined) this.#calling.failed(error, true);
     this.#afterwards();
   }
 
   #afterwards(): void {
-    this.#room?.();
-    this.#room = undefined;
+    this.#inHand.changed();
     this.#intake.changed();
-    if (this.#callbacks.has('shouldEnd') && this.#state === 'running') void this.#track(this.#askWhetherToEnd());
+    if (this.#calling.callbacks.has('shouldEnd') && this.#state === 'running')
+      void this.#track(this.#askWhetherToEnd());
   }
 
   async #askWhetherToEnd(): Promise<void> {
-    for (const callback of this.#callbacks.list('shouldEnd')) {
+    for (const callback of this.#calling.callbacks.list('shouldEnd')) {
       if ((await callback(...([this] as never[]))) === true) this.end();
     }
   }
 
   async #happened(activity: Activity, callback: CallbackFor, args: readonly unknown[]): Promise<void> {
-    if (this.#callbacks.has('onAll')) await this.#call('onAll', activity, this);
-    if (typeof callback === 'function') await this.#guarded(async () => callback(this));
-    else if (callback !== undefined) await this.#call(callback, ...args, this);
+    if (this.#calling.callbacks.has('onAll')) await this.#calling.call('onAll', activity, this);
+    if (typeof callback === 'function') await this.#calling.guarded(async () => callback(this));
+    else if (callback !== undefined) await this.#calling.call(callback, ...args, this);
     this.#afterwards();
-  }
-
-  async #call(name: CallbackName, ...args: readonly unknown[]): Promise<void> {
-    await this.#guarded(async () => {
-      for (const callback of this.#callbacks.list(name)) await callback(...(args as never[]));
-    });
-  }
-
-  async #guarded(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.#failed(explainInline(error), this.#settings.interceptErrors);
-    }
-  }
-
-  /** An error that ends the service, unless it is intercepted: then `onError` gets it, or the process's warnings. */
-  #failed(error: unknown, intercepted: boolean): void {
-    this.#counts.errors++;
-    if (!intercepted) {
-      this.end(error);
-      return;
-    }
-    if (!this.#callbacks.has('onError')) {
-      process.emitWarning(error instanceof Error ? error : String(error));
-      return;
-    }
-    const tell = async (): Promise<void> => {
-      for (const callback of this.#callbacks.list('onError')) await callback(...([error, this] as never[]));
-    };
-    void this.#track(
-      tell().catch((further: unknown) => {
-        process.emitWarning(further instanceof Error ? further : String(further));
-      }),
-    );
   }
 
   #track(work: Promise<void>): Promise<void> {
     // What can go wrong in it has been told by then.
-    const tracked = work.catch((error: unknown) => this.#failed(error, this.#settings.interceptErrors));
+    const tracked = work.catch((error: unknown) => this.#calling.failed(error, this.#settings.interceptErrors));
     this.#inHand.add(tracked);
-    void tracked.finally(() => this.#inHand.delete(tracked));
     return tracked;
   }
 
   async #finishInHand(): Promise<void> {
-    const { drainTimeout } = this.#settings;
-    const end = performance.now() + drainTimeout;
-    while ((this.#answering?.open ?? 0) > 0 || this.#inHand.size > 0) {
-      const left = end - performance.now();
-      if (left <= 0) break;
-      await this.#progress(left);
-    }
+    await this.#inHand.finish(() => (this.#answering?.open ?? 0) === 0, this.#settings.drainTimeout);
     const reason = new IpcError('IPCM_NOT_CONNECTED', `service "${this.name}" has ended`, { client: this.name });
     this.#answering?.abandon(reason);
-  }
-
-  /** Resolves when something in hand is done, or after so many milliseconds. An answer may need what others send us. */
-  async #progress(left: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(left, 250))));
-    const answered = new Promise<void>((resolve) => (this.#room = resolve));
-    await Promise.race([over, answered, ...this.#inHand]).catch(() => undefined);
-    clearTimeout(timer);
   }
 
   async #answerLater(call: string, id: string, make: (answering: Answering) => Outcome): Promise<void> {

@@ -6,33 +6,17 @@
  * sees the end of its pipe, and ends.
  */
 import { EventEmitter } from 'node:events';
-import { ipcmConnect, ipcmSpawn } from '../bus.ts';
-import type { Client } from '../client/client.ts';
 import { IpcError, quote, warn } from '../errors.ts';
-import type { CodeReference } from '../launch/assignment.ts';
-import { callerFile } from '../launch/caller-file.ts';
 import { deferred } from '../launch/deferred.ts';
-import { formatInfo, parseInfo } from '../spawn/connection-info.ts';
 import type { ShutdownReport, Spawn } from '../spawn/spawn.ts';
-import { OwnAnswers, SharedAnswers, type Answers } from './answers.ts';
-import { checkReach, parentService } from './assign.ts';
-import { referenceOf } from './code.ts';
-import type { Service } from './definition.ts';
-import { handleName } from './handle.ts';
-import { withAccessOf } from './held-access.ts';
+import type { Answers } from './answers.ts';
 import { ServicePeer } from './peer.ts';
 import { RestartLimit } from './restart-limit.ts';
-import { SupervisedChild } from './supervised-child.ts';
-import {
-  resolveSupervision,
-  type ResolvedSupervision,
-  type SupervisedExit,
-  type SupervisorEvents,
-  type SupervisorOptions,
-} from './supervisor-options.ts';
+import type { SupervisedChild } from './supervised-child.ts';
+import type { ResolvedSupervision, SupervisedExit, SupervisorEvents } from './supervisor-options.ts';
 
 /** What a {@link Supervisor} is made of. */
-interface SupervisorParts {
+export interface SupervisorParts {
   readonly supervision: ResolvedSupervision;
   readonly answers: Answers;
   readonly bus: Spawn | undefined;
@@ -50,7 +34,7 @@ export interface SupervisedState {
 
 const endings = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
-/** Services under supervision. Made by {@link ipcmSupervise}; keeps the process alive until it has ended. */
+/** Services under supervision. Made by `ipcmSupervise`; keeps the process alive until it has ended. */
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Info of the bus. */
   readonly ipcmInfo: string;
@@ -68,7 +52,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #early: { readonly child: SupervisedChild; readonly error: Error | undefined }[] = [];
   #unlisten: () => void = () => undefined;
 
-  /** Not for callers: use {@link ipcmSupervise}. */
+  /** Not for callers: use `ipcmSupervise`. */
   constructor(parts: SupervisorParts) {
     super();
     this.ipcmInfo = parts.ipcmInfo;
@@ -270,66 +254,4 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 /** Last first, each when the one behind it has ended. */
 async function stopAll(children: readonly SupervisedChild[]): Promise<void> {
   for (const child of children.toReversed()) await child.stop();
-}
-
-/**
- * Starts services in processes of their own, in order, and keeps them running. Resolves when all are ready.
- *
- * Outside a service: on the bus of `ipcmInfo`, or on a fresh one that goes with the supervisor. Inside a service: on its bus,
- * and stopped with it.
- *
- * Rejects with what the first child that does not start rejects with (`IPCM_SERVICE_FAILED`, `IPCM_TIMEOUT`), those before it
- * being ended; with `IPCM_INVALID_OPTION`, `IPCM_INVALID_NAME`, `IPCM_NOT_SUPPORTED`, or as `ipcmSpawn` and `ipcmConnect` do.
- */
-export async function ipcmSupervise(options: SupervisorOptions): Promise<Supervisor> {
-  const supervision = resolveSupervision(options);
-  const caller = callerFile(ipcmSupervise);
-  const codes = options.children.map(({ service }) => referenceOf('ipcmSupervise', service, caller));
-  const parent = options.parent ?? (options.ipcmInfo === undefined ? parentService('ipcmSupervise') : undefined);
-  const made = parent === undefined && options.ipcmInfo === undefined;
-  const bus = made ? await ipcmSpawn({ sanityCheck: false, ...options.spawn }) : undefined;
-  let supervisor: Supervisor;
-  try {
-    supervisor = await makeSupervisor(options, supervision, codes, parent, bus);
-  } catch (error) {
-    await bus?.unspawn();
-    throw error;
-  }
-  const stop = async (): Promise<void> => void (await supervisor.stop());
-  parent?.addCallback('onCleanup', stop, { first: true });
-  supervisor.ended.catch(() => undefined).finally(() => parent?.removeCallback('onCleanup', stop));
-  await supervisor.begin(options.handleSignals ?? false);
-  return supervisor;
-}
-
-async function makeSupervisor(
-  options: SupervisorOptions,
-  supervision: ResolvedSupervision,
-  codes: readonly CodeReference[],
-  parent: Service | undefined,
-  bus: Spawn | undefined,
-): Promise<Supervisor> {
-  const { spawn, connect } = options;
-  const ipcmInfo = parent?.ipcmInfo ?? formatInfo(parseInfo('ipcmSupervise', options.ipcmInfo ?? bus ?? ''));
-  const name = handleName('supervisor');
-  const own = (): Promise<Client> => bus?.connect(name, connect) ?? ipcmConnect(name, ipcmInfo, connect);
-  const answers =
-    parent === undefined ? new OwnAnswers(await own()) : new SharedAnswers(parent.client, parent.requests);
-  const childOf = (of: Supervisor, n: number): SupervisedChild[] => {
-    const [given, code] = [options.children[n], codes[n]];
-    if (given === undefined || code === undefined) return [];
-    const spec = {
-      ...given,
-      options: { ...given.options, spawn, connect: { ...withAccessOf(parent, connect), ...given.options?.connect } },
-    };
-    return [new SupervisedChild(spec, code, { ipcmInfo, client: answers.client, exited: of.exited.bind(of) })];
-  };
-  const children = (of: Supervisor): SupervisedChild[] => codes.flatMap((_, n) => childOf(of, n));
-  try {
-    for (const child of options.children) checkReach('ipcmSupervise', child.name, answers.client);
-    return new Supervisor({ supervision, answers, bus, ipcmInfo, children });
-  } catch (error) {
-    await answers.close(new IpcError('IPCM_NOT_CONNECTED', 'the supervisor was not started'));
-    throw error;
-  }
 }

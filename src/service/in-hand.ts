@@ -1,0 +1,31 @@
+/** Work of a service that has begun and is not done: its end waits for it. */
+export class InHand {
+  readonly #work = new Set<Promise<void>>();
+  #wake: (() => void) | undefined;
+
+  /** Takes work in; it never rejects. */
+  add(work: Promise<void>): void {
+    this.#work.add(work);
+    void work.finally(() => this.#work.delete(work));
+  }
+
+  /** Something has changed that somebody may wait for who is not in here, such as an answer. */
+  changed(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  /** Resolves when nothing is in hand and `others()` is true as well, or after so many milliseconds. */
+  async finish(others: () => boolean, timeout: number): Promise<void> {
+    const end = performance.now() + timeout;
+    while (this.#work.size > 0 || !others()) {
+      const left = end - performance.now();
+      if (left <= 0) return;
+      let timer: NodeJS.Timeout | undefined;
+      const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, left)));
+      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+      await Promise.race([over, woken, ...this.#work]);
+      clearTimeout(timer);
+    }
+  }
+}
