@@ -42,6 +42,12 @@ export class Callbacks {
   }
 }
 
+/** True for a definition with anything to call: one without has most likely a misspelled name in it. */
+export function hasCallback(definition: ServiceDefinition): boolean {
+  const { handleRequest, onSig } = definition;
+  return handleRequest !== undefined || onSig !== undefined || names.some((name) => definition[name] !== undefined);
+}
+
 const names = [
   'handleResponse',
   'onAll',

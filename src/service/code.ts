@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { IpcError, quote } from '../errors.ts';
 import type { CodeReference } from '../launch/assignment.ts';
 import { evaluate, sourceOf } from '../launch/source.ts';
+import { hasCallback } from './callbacks.ts';
 import { isDefined } from './define.ts';
 import type { ServiceClass, ServiceDefinition } from './definition.ts';
 
@@ -26,11 +27,10 @@ export function referenceOf(call: string, what: CodeInput, caller: string | unde
 
 /** The service of a reference: its callbacks, or the class that has them. Throws `IPCM_SERVICE_FAILED`. */
 export async function loadService(code: CodeReference): Promise<ServiceDefinition | ServiceClass> {
-  if ('source' in code) return asDefinition(await evaluate(code.source), 'the inline service');
+  if ('source' in code) return checked(await evaluate(code.source), 'the inline service');
   const exports = await importModule(code.module);
   const found = pick(code, exports, isDefined);
-  if (isDefined(found)) return found.body;
-  return asDefinition(found, code.module);
+  return checked(found, code.module);
 }
 
 /** The function of a reference, for a worker. Throws `IPCM_SERVICE_FAILED`. */
@@ -93,6 +93,13 @@ function pick(
   throw failed(
     `${module} has no default export and ${all.length === 0 ? 'no other that fits' : `several that fit (${names})`}; name one as URL#name`,
   );
+}
+
+function checked(value: unknown, what: string): ServiceDefinition | ServiceClass {
+  const body = asDefinition(value, what);
+  if (typeof body === 'function' || hasCallback(body)) return body;
+  const has = Object.keys(body).map(quote).join(', ') || 'nothing';
+  throw failed(`${what} has no callback of a service, such as handleRequest or onStart; it has ${has}`);
 }
 
 /** A function is a handler of requests. */

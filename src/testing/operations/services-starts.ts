@@ -16,6 +16,7 @@ const failures: readonly (readonly [string, URL | (() => never), RegExp, Service
   ['missing', new URL('file:///nowhere/service.js'), /Cannot find module/],
   ['throws', module('throw new TypeError("no service today")'), /no service today/],
   ['wrong', module('export default 7'), /exports 7, which is no service/],
+  ['typo', module('export default { handleReqest: (it) => it }'), /no callback of a service.* it has "handleReqest"/],
   ['empty', module('export const a = 1, b = 2'), /no default export and/],
   ['syntax', module('this is no program'), /Unexpected|missing|Invalid/],
   ['exits', module('process.exit(3)'), /exit code 3/],
