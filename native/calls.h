@@ -11,6 +11,7 @@ napi_value writeSome(napi_env env, napi_callback_info info);
 napi_value makeFifo(napi_env env, napi_callback_info info);
 napi_value pipeSize(napi_env env, napi_callback_info info);
 napi_value setPipeSize(napi_env env, napi_callback_info info);
+napi_value pipeTakesPages(napi_env env, napi_callback_info info);
 napi_value spin(napi_env env, napi_callback_info info);
 napi_value loopDescriptor(napi_env env, napi_callback_info info);
 napi_value closeOwned(napi_env env, napi_callback_info info);

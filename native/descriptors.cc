@@ -13,6 +13,8 @@
 
 namespace ipcm {
 
+constexpr int kPipeBuf = 4096;
+
 napi_value readSome(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = args.descriptor(0);
@@ -30,6 +32,36 @@ napi_value writeSome(napi_env env, napi_callback_info info) {
   // Node ignores SIGPIPE in every process of its own, so that a reader that has gone is EPIPE.
   const ssize_t count = retry([&] { return write(fd, bytes.data, bytes.length); });
   return resultOrErrno(env, count, errno);
+}
+
+// Whether a pipe without room for all of a write takes whole pages of it, as Linux does: pages of another writer may then come
+// between them, but never bytes. POSIX promises nothing of the kind above PIPE_BUF, so it is tried out.
+static bool takesWholePages() {
+  int fds[2];
+  if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0) return false;
+  static const char zeros[3 * kPipeBuf] = {};
+  const int size = fcntl(fds[1], F_SETPIPE_SZ, 2 * kPipeBuf);
+  bool whole = size >= 0;
+  // Into the empty pipe, then into one that has room for less than what is left of it.
+  for (int space = size; whole && space > 0;) {
+    const ssize_t count = retry([&] { return write(fds[1], zeros, sizeof zeros); });
+    if (count < 0) {
+      whole = errno == EAGAIN;
+      break;
+    }
+    whole = count > 0 && count % kPipeBuf == 0;
+    space -= static_cast<int>(count);
+  }
+  close(fds[0]);
+  close(fds[1]);
+  return whole;
+}
+
+napi_value pipeTakesPages(napi_env env, napi_callback_info) {
+  static const bool whole = takesWholePages();
+  napi_value result = nullptr;
+  napi_get_boolean(env, whole, &result);
+  return result;
 }
 
 napi_value makeFifo(napi_env env, napi_callback_info info) {

@@ -9,7 +9,7 @@
 namespace {
 
 /// Raised with every change of the surface: src/native/native.ts refuses a binary that was built for another one.
-constexpr int kSurface = 2;
+constexpr int kSurface = 3;
 
 struct Function {
   const char* name;
@@ -22,6 +22,7 @@ constexpr Function kFunctions[] = {
     {"mkfifo", ipcm::makeFifo},
     {"pipeSize", ipcm::pipeSize},
     {"setPipeSize", ipcm::setPipeSize},
+    {"pipeTakesPages", ipcm::pipeTakesPages},
     {"spin", ipcm::spin},
     {"loopDescriptor", ipcm::loopDescriptor},
     {"endWith", ipcm::endWith},

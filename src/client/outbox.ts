@@ -16,12 +16,21 @@ const batchBytes = 1 << 20;
 const mostMessages = 1024;
 /** The same where the last call took few: to offer a thousand each time to who takes eleven costs more than the eleven. */
 const leastMessages = 32;
+/**
+ * Bytes of a tick that are handed over before its end, where the protocol reaches the receiver without a store between: who
+ * reads them works while the rest is serialized. Less than that is cheaper in one piece.
+ */
+const eagerBytes = 64 * 1024;
+/** Times in a tick: what is done for a message when it has been taken waits for the tick to end, and would heap up. */
+const mostEager = 16;
 
 /** What an outbox needs from its client. */
 export interface OutboxPort {
   readonly client: string;
   /** Messages of more bytes than this in one outbox are refused. */
   readonly limit: number;
+  /** A transaction, or whatever else a call of `deliver` costs, is not worth saving: hand over early. */
+  readonly eager: boolean;
   deliver(peer: string, batch: readonly Outgoing[]): Awaitable<Delivery>;
   /** So many messages are with the store or the kernel. */
   sent(peer: string, messages: number): void;
@@ -51,9 +60,13 @@ export class Outbox {
   #queue: Packet[] = [];
   #head = 0;
   #window = mostMessages;
+  /** How often this tick may still hand over before its end. */
+  #eager = 0;
   #state: 'idle' | 'tick' | 'busy' = 'idle';
   #closed: IpcError | undefined;
-  readonly #flushSoon = (): void => this.#flush();
+  readonly #flushTick = (): void => {
+    if (this.#state === 'tick') this.#flush('idle');
+  };
 
   constructor(peer: string, port: OutboxPort, writer?: MessageWriter) {
     this.peer = peer;
@@ -81,7 +94,8 @@ export class Outbox {
         packet.taken();
         this.#port.sent(this.peer, 1);
         this.#state = 'tick';
-        queueMicrotask(this.#flushSoon);
+        this.#eager = this.#port.eager ? mostEager : 0;
+        queueMicrotask(this.#flushTick);
         return done;
       }
       this.#state = 'busy';
@@ -99,7 +113,12 @@ export class Outbox {
         ),
       );
     }
-    return this.#enqueue(packet);
+    const promise = this.#enqueue(packet);
+    if (this.#state === 'tick' && this.bytes >= eagerBytes && this.#eager > 0) {
+      this.#eager--;
+      this.#flush('tick');
+    }
+    return promise;
   }
 
   /** Rejects everything that waits, and everything that comes. Returns how many messages it dropped. */
@@ -117,11 +136,12 @@ export class Outbox {
     return promise;
   }
 
-  #flush(): void {
+  /** Hands over what waits; with nothing left it is in the state `after`. */
+  #flush(after: 'idle' | 'tick'): void {
     for (;;) {
       if (this.length === 0) {
-        this.#state = 'idle';
-        this.#port.idle(this);
+        this.#state = after;
+        if (after === 'idle') this.#port.idle(this);
         return;
       }
       this.#state = 'busy';
@@ -144,10 +164,13 @@ export class Outbox {
 
   /** Deals with a delivery that is not simply complete, then goes on with the rest. */
   #settle(delivery: Awaitable<Delivery>, offered: number): void {
-    this.#outcome(delivery, offered).then(this.#flushSoon, (error: unknown) => {
-      this.#rejectAll(error);
-      this.#flush();
-    });
+    this.#outcome(delivery, offered).then(
+      () => this.#flush('idle'),
+      (error: unknown) => {
+        this.#rejectAll(error);
+        this.#flush('idle');
+      },
+    );
   }
 
   async #outcome(pending: Awaitable<Delivery>, offered: number): Promise<void> {

@@ -40,6 +40,7 @@ export class Sender {
     this.#port = {
       client: id,
       limit: options.outboxLimit,
+      eager: connection.headroom !== undefined,
       deliver: (to, batch) => connection.deliver(to, batch),
       sent: (to, messages) => count(stats.sent, to, messages),
       idle: (outbox) => {

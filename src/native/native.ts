@@ -62,6 +62,11 @@ export interface Native {
   pipeSize(fd: number): number;
   /** Asks for a size, returns what the pipe has then or -errno: EPERM over the user's limit, EBUSY while more is in it. */
   setPipeSize(fd: number, bytes: number): number;
+  /**
+   * True where a write of several times 4096 bytes into a pipe that never waits is taken in whole pieces of 4096 bytes,
+   * although it be cut short: between them may come what others write, within them nothing. Tried out once.
+   */
+  pipeTakesPages(): boolean;
 
   /** A datagram socket bound to a new file, which has the mode (less the umask) from its first moment. Throws. */
   bindDatagram(path: string, mode: number): number;
@@ -113,7 +118,7 @@ export interface Native {
 export const datagramOverhead = 32;
 
 /** The interface above; as `kSurface` in native/module.cc. */
-const surface = 2;
+const surface = 3;
 
 /**
  * From src/native as well as from dist/native this is dist/native. The C library is not asked for, since Node has no cheap

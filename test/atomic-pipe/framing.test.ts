@@ -44,8 +44,8 @@ function writes(messages: readonly Uint8Array[], pid: number, tid: number): Buff
   );
 }
 
-function writesOf(packable: readonly Packable[], pid: number, tid: number): Buffer[] {
-  const packer = new Packer(pid, tid);
+function writesOf(packable: readonly Packable[], pid: number, tid: number, parts?: number): Buffer[] {
+  const packer = new Packer(pid, tid, parts);
   const all: Buffer[] = [];
   for (let index = 0, at = 0; index < packable.length; index = packer.next, at = packer.at) {
     const length = packer.fill(packable, index, at);
@@ -139,6 +139,31 @@ test('a packer fills writes with whole chunks of many messages, and gives a long
     [16],
   );
   assert.equal(writes([Buffer.alloc(4080)], 1, 1).length, 1);
+});
+
+test('several parts of a long message go into one write, the chunks of which are the same', () => {
+  const long = Buffer.from(Array.from({ length: 40_000 }, (_, n) => n % 251));
+  const messages = [Buffer.alloc(100), long, Buffer.alloc(4081), Buffer.alloc(10)].map((bytes) => ({ bytes }));
+  const few = writesOf(messages, 1, 1);
+  const many = writesOf(messages, 1, 1, 4);
+  assert.deepEqual(Buffer.concat(many), Buffer.concat(few));
+  assert.deepEqual(
+    many.map(({ length }) => length),
+    [116, 4 * 4096, 4 * 4096, 4096, 16 + (40_000 - 9 * 4080), 4096, 16 + 1 + 16 + 10],
+  );
+});
+
+test('a message that was given back is written over by the next, and not before', () => {
+  const reassembly = new Reassembly(1 << 20, { tooLarge: () => assert.fail(), torn: () => assert.fail() });
+  const message = (byte: number): Uint8Array => {
+    reassembly.add(1, 1, 1, Buffer.alloc(4080, byte));
+    return reassembly.add(1, 1, 0, Buffer.alloc(4080, byte)) ?? assert.fail('no message');
+  };
+  const [first, second] = [message(1), message(2)];
+  assert.equal(first[0], 1);
+  reassembly.recycle();
+  const third = message(3);
+  assert.ok(third.buffer === first.buffer || third.buffer === second.buffer);
 });
 
 test('a message over the limit is told once and costs nothing else', () => {

@@ -27,6 +27,7 @@ function outboxThatTakes(...counts: (number | IpcError)[]): { outbox: Outbox; of
   const port: OutboxPort = {
     client: 'me',
     limit: Infinity,
+    eager: true,
     deliver(_peer, batch): Delivery {
       offers.push(batch.map(textOf));
       const next = counts.shift() ?? batch.length;
@@ -62,6 +63,28 @@ test('each message settles by itself: sent, failed, sent', async () => {
   assert.deepEqual(offers, [['a'], ['b', 'c', 'd'], ['c', 'd'], ['d']]);
   assert.equal(sent(), 3);
   assert.equal(outbox.length, 0);
+  assert.equal(outbox.bytes, 0);
+});
+
+test('much is handed over before the tick ends, in order, and the rest at its end', async () => {
+  const { outbox, offers } = outboxThatTakes();
+  const large = 'x'.repeat(40 * 1024);
+  const sends = [outbox.send(packet('a'))];
+  for (const text of ['b', large, large, 'c', 'd']) sends.push(outbox.send(packet(text)));
+  const lengths = (): number[][] => offers.map((offer) => offer.map(({ length }) => length));
+  assert.deepEqual(lengths(), [[1], [1, large.length, large.length]]);
+  await Promise.all(sends);
+  assert.deepEqual(lengths().slice(2), [[1, 1]]);
+  await outbox.send(packet('e'));
+  assert.deepEqual(offers.at(-1), ['e']);
+});
+
+test('a tick without end hands over so much, and then waits', async () => {
+  const { outbox } = outboxThatTakes();
+  const text = 'x'.repeat(40 * 1024);
+  const sends = Array.from({ length: 100 }, () => outbox.send(packet(text)));
+  assert.ok(outbox.bytes > text.length * 50);
+  await Promise.all(sends);
   assert.equal(outbox.bytes, 0);
 });
 

@@ -93,6 +93,29 @@ suite('pipes and descriptors', { skip }, () => {
     assert.equal(native().pipeSize(reader), 262_144);
   });
 
+  test('a pipe takes whole pages of a write that it has no room for', (context) => {
+    assert.equal(native().pipeTakesPages(), true);
+    const { reader, writer } = fifo(context);
+    const pages = Buffer.alloc(7 * 4096);
+    const taken: number[] = [];
+    // From the empty pipe, and from one that is read at odd places.
+    for (let length = native().write(writer, pages, 0, pages.length); length > 0;) {
+      taken.push(length);
+      length = native().write(writer, pages, 0, pages.length);
+    }
+    assert.equal(native().write(writer, pages, 0, pages.length), -EAGAIN);
+    for (const read of [100, 4096, 9000, 1, 20_000]) {
+      assert.equal(native().read(reader, Buffer.alloc(read), 0, read), read);
+      const length = native().write(writer, pages, 0, pages.length);
+      if (length !== -EAGAIN) taken.push(length);
+    }
+    assert.deepEqual(
+      taken.filter((length) => length % 4096 !== 0),
+      [],
+    );
+    assert.ok(taken.some((length) => length < pages.length));
+  });
+
   test('wrong arguments throw and name the argument', (context) => {
     const { writer } = fifo(context);
     const buffer = new Uint8Array(8);

@@ -40,6 +40,7 @@ export class Inbox implements Source {
   }
 
   begin(): void {
+    this.#reassembly.recycle();
     this.#chunks.begin();
   }
 

@@ -1,6 +1,6 @@
 /**
  * Sending: one descriptor per peer, whole chunks packed into writes of at most 4096 bytes, which the kernel takes whole or
- * not at all. A full pipe leaves a message in its midst; the rest of it goes first, whatever else is to be sent.
+ * not at all, or of several times 4096 bytes, of which it takes whole chunks. A full pipe leaves a message in its midst; the rest of it goes first, whatever else is to be sent.
  */
 import { closeSync } from 'node:fs';
 import { isIpcError, systemCode, type IpcError } from '../../errors.ts';
@@ -10,7 +10,7 @@ import type { Sink } from '../directory/descriptor-connection.ts';
 import { isMissing, look } from '../directory/files.ts';
 import type { Reachability } from '../directory/reachability.ts';
 import { Room } from '../directory/room.ts';
-import { headerSize } from './chunk.ts';
+import { headerSize, mostData, pipeBuf } from './chunk.ts';
 import { Packer, type Packable } from './packer.ts';
 import { again, brokenPipe, openOutbox, type Opened, type Pipes } from './pipe.ts';
 import { nextTid } from './tid.ts';
@@ -36,11 +36,12 @@ export class Outbox implements Sink {
   readonly headroom = headerSize;
   readonly #pipes: Pipes;
   readonly #reachability: Reachability;
-  readonly #packer = new Packer(process.pid, nextTid());
+  readonly #packer: Packer;
   readonly #peers = new Map<string, Peer>();
 
   constructor(pipes: Pipes, reachability: Reachability) {
     this.#pipes = pipes;
+    this.#packer = new Packer(process.pid, nextTid(), pipes.parts);
     this.#reachability = reachability;
   }
 
@@ -80,9 +81,11 @@ export class Outbox implements Sink {
         continue;
       }
       const taken = Math.max(0, index - first);
-      if (result === again) {
+      // Some of the parts: the pipe is full now.
+      if (result > 0) peer.at += (result / pipeBuf) * mostData;
+      if (result > 0 || result === again) {
         peer.head = peer.at > 0 ? work[index] : undefined;
-        if (taken > 0) peer.room.reset();
+        if (taken > 0 || result > 0) peer.room.reset();
         return { taken, blocked: peer.room.wait() };
       }
       this.#forget(peer);

@@ -1,21 +1,29 @@
 /**
  * Fills writes with chunks: as many whole ones as 4096 bytes hold, of as many messages. Messages that lie behind each other
- * with room for a header before each are written from where they are.
+ * with room for a header before each are written from where they are. Of a long message several chunks of 4096 bytes go
+ * into one write, where the kernel takes such a write in whole chunks.
  */
 import type { Outgoing } from '../../protocol/protocol.ts';
 import { headerSize, littleEndian, mostData, pipeBuf } from './chunk.ts';
+
+const nothing = new Uint8Array(0);
 
 /** A message to be packed. */
 export type Packable = Pick<Outgoing, 'bytes' | 'place'>;
 
 /** Where chunks are copied to that cannot be written from where they are; written at once, so one does for all. */
-const copies = Buffer.allocUnsafeSlow(pipeBuf);
-const viewOfCopies: DataView = new DataView(copies.buffer);
+let copies = Buffer.allocUnsafeSlow(pipeBuf);
+let viewOfCopies: DataView = new DataView(copies.buffer);
+
+function enlargeCopies(size: number): void {
+  copies = Buffer.allocUnsafeSlow(size);
+  viewOfCopies = new DataView(copies.buffer);
+}
 
 /** Packs for one connection, which its tid tells from all others of the process. */
 export class Packer {
   /** After `fill`: what to write, from `start` on. */
-  source: Uint8Array = copies;
+  source: Uint8Array = nothing;
   start = 0;
   /** After `fill`: the first message that is not packed whole. */
   next = 0;
@@ -23,14 +31,17 @@ export class Packer {
   at = 0;
   #view = viewOfCopies;
   /** What messages were packed in last without being copied, and a view of it. */
-  #slab: Uint8Array = copies;
+  #slab: Uint8Array = nothing;
   #slabView = viewOfCopies;
   readonly #pid: number;
   readonly #tid: number;
+  readonly #parts: number;
 
-  constructor(pid: number, tid: number) {
+  /** `parts` of a long message go into one write at most. */
+  constructor(pid: number, tid: number, parts = 1) {
     this.#pid = pid;
     this.#tid = tid;
+    this.#parts = parts;
   }
 
   /** Finds what to write from byte `at` of message number `index` on; returns the length. */
@@ -76,22 +87,35 @@ export class Packer {
       if (bytes === undefined) break;
       const left = bytes.length - at;
       if (left > mostData) {
-        // A part in the midst of a message fills a write of its own, as the reference's does.
-        if (end > 0) break;
-        this.#header(0, Math.ceil(left / mostData) - 1, mostData);
-        copies.set(bytes.subarray(at, at + mostData), headerSize);
-        this.next = index;
-        this.at = at + mostData;
-        return pipeBuf;
+        // Parts in the midst of a message fill writes of their own, as the reference's do.
+        return end > 0 ? this.#end(index, 0, end) : this.#copyParts(bytes, index, at);
       }
       if (end + headerSize + left > pipeBuf) break;
       this.#header(end, 0, left);
       copies.set(at === 0 ? bytes : bytes.subarray(at), end + headerSize);
       end += headerSize + left;
     }
-    this.next = index;
-    this.at = 0;
-    return end;
+    return this.#end(index, 0, end);
+  }
+
+  /** As many of the parts before the last one as one write may hold. */
+  #copyParts(bytes: Uint8Array, index: number, from: number): number {
+    const left = Math.ceil((bytes.length - from) / mostData) - 1;
+    const parts = Math.min(left, this.#parts);
+    if (copies.length < parts * pipeBuf) enlargeCopies(this.#parts * pipeBuf);
+    this.#view = viewOfCopies;
+    this.source = copies;
+    for (let n = 0, at = from; n < parts; n++, at += mostData) {
+      this.#header(n * pipeBuf, left - n, mostData);
+      copies.set(bytes.subarray(at, at + mostData), n * pipeBuf + headerSize);
+    }
+    return this.#end(index, from + parts * mostData, parts * pipeBuf);
+  }
+
+  #end(next: number, at: number, length: number): number {
+    this.next = next;
+    this.at = at;
+    return length;
   }
 
   #seeSlab(buffer: Uint8Array): void {

@@ -31,9 +31,14 @@ const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDWR, O_WRONLY } = constants;
 /** Size to ask for where the maximum is refused; Linux gives 64 KiB unasked. */
 const modestSize = 256 * 1024;
 
+/** As much as a reader reads at once. */
+const mostParts = 16;
+
 /** Reading and writing. */
 export interface Pipes {
   readonly native: Native | undefined;
+  /** Parts of a message, of {@link pipeBuf} bytes each, that one write may hold: of several the kernel takes the first few whole. */
+  readonly parts: number;
   read(fd: number, buffer: Uint8Array, offset: number, length: number): number;
   write(fd: number, buffer: Uint8Array, offset: number, length: number): number;
 }
@@ -50,6 +55,7 @@ function errnoOf(call: () => number): number {
 
 const plain: Pipes = {
   native: undefined,
+  parts: 1,
   read: (fd, buffer, offset, length) => errnoOf(() => readSync(fd, buffer, offset, length, null)),
   write: (fd, buffer, offset, length) => errnoOf(() => writeSync(fd, buffer, offset, length)),
 };
@@ -60,6 +66,7 @@ export function pipes(): Pipes {
   if (native === undefined) return plain;
   return {
     native,
+    parts: native.pipeTakesPages() ? mostParts : 1,
     read: (fd, buffer, offset, length) => native.read(fd, buffer, offset, length),
     write: (fd, buffer, offset, length) => native.write(fd, buffer, offset, length),
   };

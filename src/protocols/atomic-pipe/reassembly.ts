@@ -44,19 +44,49 @@ interface Half {
 
 const none = Buffer.alloc(0);
 
+/** As much is taken at once on the word of a message's first part. */
+const trusted = 1024 * 1024;
+
+/** Buffers of messages that have been dealt with, for the next ones: a fresh one costs more than to fill it. */
+const spares: Buffer[] = [];
+const mostSpares = 4;
+const largestSpare = 256 * 1024;
+
+function bufferOf(size: number): Buffer {
+  const index = size > largestSpare ? -1 : spares.findIndex(({ length }) => length >= size);
+  const [spare] = index < 0 ? [] : spares.splice(index, 1);
+  return spare ?? Buffer.allocUnsafeSlow(size);
+}
+
+function giveBack(buffer: Buffer): void {
+  if (buffer.length > 0 && buffer.length <= largestSpare && spares.length < mostSpares) spares.push(buffer);
+}
+
 /** The messages of one pipe that are in the making. */
 export class Reassembly {
   readonly #limit: number;
   readonly #hooks: ReassemblyHooks;
   readonly #halves = new Map<string, Half>();
   #sum = 0;
+  /** Of the messages that were returned and may still be in use. */
+  #lent: Buffer[] = [];
 
   constructor(limit: number, hooks: ReassemblyHooks) {
     this.#limit = limit;
     this.#hooks = hooks;
   }
 
-  /** Takes a part; returns the message if it was the last one. A message of one part is the data itself, not a copy. */
+  /** What was returned is not needed any more. */
+  recycle(): void {
+    if (this.#lent.length === 0) return;
+    for (const buffer of this.#lent) giveBack(buffer);
+    this.#lent = [];
+  }
+
+  /**
+   * Takes a part; returns the message if it was the last one, good until {@link recycle}. A message of one part is the data
+   * itself, not a copy.
+   */
   add(pid: number, tid: number, part: number, data: Uint8Array): Uint8Array | undefined {
     if (part === 0 && this.#halves.size === 0) return this.#single(pid, data);
     const key = `${pid}:${tid}`;
@@ -79,8 +109,10 @@ export class Reassembly {
       return undefined;
     }
     this.#halves.delete(key);
-    this.#sum -= half.bytes?.length ?? 0;
-    return half.bytes?.subarray(0, half.length);
+    if (half.bytes === undefined) return undefined;
+    this.#sum -= half.bytes.length;
+    this.#lent.push(half.bytes);
+    return half.bytes.subarray(0, half.length);
   }
 
   /** To be called when the pipe is empty. */
@@ -127,10 +159,11 @@ export class Reassembly {
     if (length > half.bytes.length) {
       // What the number of parts promises is believed only as far as what has come.
       const promised = length + half.expected * data.length;
-      const size = Math.max(length, Math.min(promised, Math.max(4 * length, 64 * 1024), this.#limit));
-      const larger = Buffer.allocUnsafeSlow(size);
+      const size = Math.max(length, Math.min(promised, Math.max(4 * length, trusted), this.#limit));
+      const larger = bufferOf(size);
       larger.set(half.bytes.subarray(0, half.length));
-      this.#sum += size - half.bytes.length;
+      this.#sum += larger.length - half.bytes.length;
+      giveBack(half.bytes);
       half.bytes = larger;
     }
     half.bytes.set(data, half.length);
