@@ -82,11 +82,12 @@ export function bus(setup: BusSetup): Contender {
     serve: async (address, peer) => {
       const { ipcmServe } = await library();
       // A service that ends in an error ends the process, and the benchmark says so.
-      void (await ipcmServe(peer, address, { handleRequest: (request) => request })).ended;
+      void (await ipcmServe(peer, address, { handleRequest: (request) => request }, { connect: { protocolOptions } }))
+        .ended;
     },
     ask: async (address, peer) => {
       const { ipcmServiceHandle } = await library();
-      const handle = await ipcmServiceHandle(peer, address);
+      const handle = await ipcmServiceHandle(peer, address, { protocolOptions });
       return (content) => handle.request(content);
     },
     join: async (address, peer) => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { bus } from './bus.ts';
 import { childProcess } from './child-process.ts';
 import type { Contender } from './contender.ts';
-import { net } from './net.ts';
+import { framed, net } from './net.ts';
 import { nodeIpc } from './node-ipc.ts';
 import { zeromq } from './zeromq.ts';
 
@@ -56,7 +56,7 @@ function protocols(): Contender[] {
         store,
         variant: true,
         protocolOptions: { spin: 50 },
-        only: ['ping-pong', 'ping-pong-pinned'],
+        only: ['ping-pong', 'ping-pong-pinned', 'requests', 'requests-pinned'],
       }),
     ),
     ...servers.map((protocol) =>
@@ -76,7 +76,7 @@ function protocols(): Contender[] {
 /** The baseline that all ratios refer to. */
 export const reference: Contender = net;
 
-export const contenders: readonly Contender[] = [net, childProcess, nodeIpc, zeromq, ...protocols()];
+export const contenders: readonly Contender[] = [net, framed, childProcess, nodeIpc, zeromq, ...protocols()];
 
 export function contenderNamed(name: string): Contender {
   const found = contenders.find((contender) => contender.name === name);

@@ -1,27 +1,69 @@
-/** Baseline, and what all ratios refer to: a Unix socket, one `write` of a line of JSON per message. */
+/**
+ * Baselines: a Unix socket and one `write` per message. `net`, which all ratios refer to, writes lines of JSON; `net framed`
+ * writes a length before each, as the protocol ConnectionUnix does, which matters where messages are large.
+ */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { envelope, type Contender, type Content, type Envelope, type Link } from './contender.ts';
 
-function readLines(socket: Socket, take: (line: string) => void): void {
-  let rest = '';
-  socket.setEncoding('utf8').on('data', (chunk: string) => {
-    const text = rest + chunk;
-    let start = 0;
-    for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', start)) {
-      take(text.slice(start, end));
-      start = end + 1;
-    }
-    rest = text.slice(start);
-  });
+/** How one text is told from the next. */
+interface Framing {
+  read(socket: Socket, take: (text: string) => void): void;
+  frame(text: string): string | Buffer;
 }
 
-function writer(socket: Socket, from: string, to: string): Link['send'] {
+const lines: Framing = {
+  read(socket, take) {
+    let rest = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      const text = rest + chunk;
+      let start = 0;
+      for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', start)) {
+        take(text.slice(start, end));
+        start = end + 1;
+      }
+      rest = text.slice(start);
+    });
+  },
+  frame: (text) => `${text}\n`,
+};
+
+const lengths: Framing = {
+  read(socket, take) {
+    let chunks: Buffer[] = [];
+    let size = 0;
+    let wanted = 4;
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size < wanted) return;
+      const bytes = chunks.length === 1 ? chunk : Buffer.concat(chunks);
+      let start = 0;
+      for (wanted = 4; bytes.length - start >= wanted; wanted = 4) {
+        const length = bytes.readUInt32BE(start);
+        if (bytes.length - start < (wanted = 4 + length)) break;
+        take(bytes.toString('utf8', start + 4, start + wanted));
+        start += wanted;
+      }
+      chunks = start === bytes.length ? [] : [bytes.subarray(start)];
+      size = bytes.length - start;
+    });
+  },
+  frame: (text) => {
+    const length = Buffer.byteLength(text);
+    const bytes = Buffer.allocUnsafe(4 + length);
+    bytes.writeUInt32BE(length);
+    bytes.write(text, 4);
+    return bytes;
+  },
+};
+
+function writer(socket: Socket, framing: Framing, from: string, to: string): Link['send'] {
   let drained: Promise<void> | undefined;
   return (content) => {
-    if (socket.write(`${JSON.stringify(envelope(from, to, content))}\n`)) return undefined;
+    if (socket.write(framing.frame(JSON.stringify(envelope(from, to, content))))) return undefined;
     drained ??= once(socket, 'drain').then(() => (drained = undefined));
     return drained;
   };
@@ -32,23 +74,21 @@ interface Joined {
   readonly link: Link;
 }
 
-export const net: Contender = {
-  name: 'net',
+const over = (framing: Framing): Pick<Contender, 'base' | 'unavailable' | 'open' | 'join'> => ({
   base: tmpdir(),
-  manyPeers: true,
   unavailable: () => Promise.resolve(undefined),
   open: async (scratch) => {
     const joined = new Map<string, Joined>();
     const server = createServer((socket) => {
       let handler: (content: Content) => void = () => undefined;
       let peer: string | undefined;
-      readLines(socket, (line) => {
+      framing.read(socket, (line) => {
         if (peer !== undefined) return handler((JSON.parse(line) as Envelope).content);
         peer = line;
         joined.set(peer, {
-          link: { send: writer(socket, 'near', peer), onMessage: (wanted) => (handler = wanted) },
+          link: { send: writer(socket, framing, 'near', peer), onMessage: (wanted) => (handler = wanted) },
         });
-        socket.write('"welcome"\n');
+        socket.write(framing.frame('"welcome"'));
       });
     });
     const address = join(scratch, 'net.sock');
@@ -72,14 +112,22 @@ export const net: Contender = {
     let handler: (content: Content) => void = () => undefined;
     const welcome = new Promise<void>((resolve) => {
       let welcomed = false;
-      readLines(socket, (line) => {
+      framing.read(socket, (line) => {
         if (welcomed) return handler((JSON.parse(line) as Envelope).content);
         welcomed = true;
         resolve();
       });
     });
-    socket.write(`${peer}\n`);
+    socket.write(framing.frame(peer));
     await welcome;
-    return { send: writer(socket, peer, 'near'), onMessage: (wanted) => (handler = wanted) };
+    return { send: writer(socket, framing, peer, 'near'), onMessage: (wanted) => (handler = wanted) };
   },
+});
+
+export const net: Contender = { name: 'net', manyPeers: true, ...over(lines) };
+
+export const framed: Contender = {
+  name: 'net framed',
+  only: ['one-way', 'one-way-64k', 'one-way-1m'],
+  ...over(lengths),
 };
