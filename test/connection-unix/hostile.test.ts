@@ -99,6 +99,38 @@ test('what follows a message over the limit is still received', async (t) => {
   );
 });
 
+test('what follows a message over the limit stays as it was, whatever comes over other connections', async (t) => {
+  const here = await scene(t);
+  const socket = await hostile(t, here, hello);
+  const other = await hostile(t, here, jsonFrame({ hello: 'other' }));
+  await until('both are known', () => ['bad', 'other'].every((name) => here.victim.links.hasConnection(name)));
+  const letters = ['A'.repeat(40), 'B'.repeat(40)];
+  const late = 'Z'.repeat(60_000);
+  await write(socket, Buffer.concat([frame(Buffer.alloc(200_000, 'x')), ...letters.map(message)]));
+  await until('it is reported', () => here.report.errors.length > 0);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await write(other, jsonFrame({ id: 'y', from: 'other', to: 'victim', stamp: 2, content: late }));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(
+    (await take(here.victim, 3)).filter((content) => content !== late),
+    letters,
+  );
+  await assertUnharmed(t, here);
+});
+
+test('frames of no bytes cost the connection at once, and no memory', async (t) => {
+  const here = await scene(t);
+  const socket = await hostile(t, here, hello, message(1));
+  socket.write(Buffer.alloc(1_000_000));
+  await closed(socket);
+  assert.deepEqual(await take(here.victim, 1), [1], 'what came before is whole');
+  assert.deepEqual(
+    here.report.errors.map(({ code, peer }) => [code, peer]),
+    [['IPCM_MALFORMED_MESSAGE', 'bad']],
+  );
+  await assertUnharmed(t, here);
+});
+
 test('a connection that ends in the midst of a message is reported with its peer', async (t) => {
   const here = await scene(t);
   const socket = await hostile(t, here, hello, message(1), message(2).subarray(0, 20));
@@ -182,5 +214,17 @@ test('a flood that nobody reads stays with the kernel', async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 300));
   assert.ok(written <= 1, `${written} MB were taken though nobody reads`);
   assert.ok(process.memoryUsage().arrayBuffers - before < 16 * 1024 * 1024);
+  socket.destroy();
+});
+
+test('a flood of the shortest frames stays with the kernel as well', async (t) => {
+  const here = await scene(t);
+  const socket = await hostile(t, here, hello);
+  const flood = Buffer.concat(Array.from({ length: 100_000 }, () => frame(Buffer.from('x'))));
+  let written = 0;
+  const more = (): void => void socket.write(flood, (error) => (error ? undefined : (written++, more())));
+  more();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(written, 0, `${written} floods were taken though nobody reads`);
   socket.destroy();
 });

@@ -17,7 +17,7 @@ const messages = JSON.parse(readFileSync(join(wire, 'messages.json'), 'utf8')) a
 function framesOf(bytes: Buffer): unknown[] {
   const found: unknown[] = [];
   const frame = (body: Uint8Array): void => void found.push(JSON.parse(Buffer.from(body).toString()));
-  new FrameReader(1e6, { frame, tooLarge: () => assert.fail('too large') }).push(bytes);
+  new FrameReader(1e6, { frame, refused: () => assert.fail('refused') }).push(bytes);
   return found;
 }
 

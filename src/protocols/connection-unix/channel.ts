@@ -20,6 +20,8 @@ import type { Packer } from './pack.ts';
 
 /** Bytes of whole frames that wait in a channel before it stops reading. */
 const readAhead = 128 * 1024;
+/** Bytes that a frame which waits takes beside its own. */
+const overhead = 128;
 /** Bytes that are still read from a socket that is broken for writing: more than a socket's buffer holds. */
 const mostSalvaged = 16 * 1024 * 1024;
 
@@ -46,8 +48,8 @@ export interface ChannelOwner {
   ended(channel: Channel, torn: number): void;
   /** The descriptor is closed. */
   closed(channel: Channel): void;
-  /** A frame is over the limit; its bytes are skipped. */
-  tooLarge(channel: Channel, length: number): void;
+  /** A frame is over the limit, and its bytes are skipped, or has none. */
+  refused(channel: Channel, length: number): void;
   /** The event loop will read from a descriptor again, once it polls. */
   resumed(): void;
   /** Something has a deadline now: `overdue` is to be asked now and then. */
@@ -207,7 +209,7 @@ export class Channel implements FrameSink {
       if (next === undefined) break;
       if (used + next.bytes.length > limit.bytes && into.length > 0) return Infinity;
       used += next.bytes.length;
-      this.#queuedBytes -= next.bytes.length;
+      this.#queuedBytes -= next.bytes.length + overhead;
       this.#taken++;
       into.push(next);
     }
@@ -256,11 +258,11 @@ export class Channel implements FrameSink {
       return this.#owner.hello(this, bytes);
     }
     this.#queue.push({ bytes, channel: this });
-    this.#queuedBytes += bytes.length;
+    this.#queuedBytes += bytes.length + overhead;
   }
 
-  tooLarge(length: number): void {
-    this.#owner.tooLarge(this, length);
+  refused(length: number): void {
+    this.#owner.refused(this, length);
   }
 
   readonly #data = (chunk: Buffer, lent: boolean): void => {

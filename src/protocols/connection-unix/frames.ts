@@ -10,8 +10,8 @@
 export interface FrameSink {
   /** A whole frame. */
   frame(bytes: Uint8Array): void;
-  /** The head of a frame over the limit; its bytes are skipped. */
-  tooLarge(length: number): void;
+  /** The head of a frame over the limit, whose bytes are skipped, or of one without any. */
+  refused(length: number): void;
 }
 
 /** As much is taken at once on the word of a frame's head. */
@@ -63,10 +63,11 @@ export class FrameReader {
   /** The same from memory that is used again: whole frames are views of a copy, what has a buffer of its own goes there. */
   pushLent(chunk: Buffer): void {
     let rest = chunk;
-    if (this.#body !== undefined) {
-      const missing = this.#length - this.#filled;
-      this.push(rest.subarray(0, missing));
-      rest = rest.subarray(missing);
+    // What begins behind it is known only once that is through: until then no four bytes are a head.
+    const owed = this.#body === undefined ? this.#skip : this.#length - this.#filled;
+    if (owed > 0) {
+      this.push(rest.subarray(0, owed));
+      rest = rest.subarray(owed);
     }
     const isPartOfOne = this.#headBytes === 0 && rest.length >= 4 && rest.readUInt32BE(0) > rest.length - 4;
     this.push(isPartOfOne ? rest : Buffer.from(rest));
@@ -89,9 +90,9 @@ export class FrameReader {
       length = this.#head;
       this.#head = this.#headBytes = 0;
     }
-    if (length > this.limit) {
+    if (length > this.limit || length === 0) {
       this.#skip = length;
-      this.#sink.tooLarge(length);
+      this.#sink.refused(length);
       return at;
     }
     if (end - at >= length) {

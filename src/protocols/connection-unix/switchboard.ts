@@ -140,10 +140,11 @@ export class Switchboard implements ChannelOwner {
     this.wake();
   }
 
-  tooLarge(channel: Channel, length: number): void {
-    if (!channel.greeted) {
-      const what = `a connection was dropped: its first frame announces ${length} bytes`;
-      this.#condemn(channel, this.#error('IPCM_MALFORMED_MESSAGE', what, {}));
+  refused(channel: Channel, length: number): void {
+    if (!channel.greeted || length === 0) {
+      const which = channel.greeted ? 'a frame' : 'its first frame';
+      const what = `a connection was dropped: ${which} announces ${length} bytes`;
+      this.#condemn(channel, this.#error('IPCM_MALFORMED_MESSAGE', what, { channel }));
       channel.drop();
       return;
     }
