@@ -8,6 +8,7 @@ import type { Client } from '../client/client.ts';
 import { IpcError, isIpcError, quote } from '../errors.ts';
 import type { Message } from '../message/message.ts';
 import { explainInline } from '../launch/source.ts';
+import { Timer } from '../launch/timer.ts';
 import { isGone } from './requests.ts';
 import type { StandardSchema } from './schema.ts';
 import { validate } from './schema.ts';
@@ -24,7 +25,7 @@ export class OpenRequest<Params = unknown> implements RequestContext<Params> {
   readonly id: string;
   readonly deadline: number | undefined;
   #controller: AbortController | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #reason: Error | undefined;
   #later = false;
   /** Not for callers: an answer has been given, and may be on its way. */
@@ -68,18 +69,18 @@ export class OpenRequest<Params = unknown> implements RequestContext<Params> {
 
   /** Not for callers: the request has been answered. */
   done(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
   }
 
   #abortAt(deadline: number): void {
-    const left = Math.min(deadline - Date.now(), 2 ** 31 - 1);
+    const left = deadline - Date.now();
     const passed = (): void => {
       this.abandon(
         new IpcError('IPCM_TIMEOUT', `the sender of request ${this.id} waits no longer`, { peer: this.from }),
       );
     };
     if (left <= 0) passed();
-    else this.#timer = setTimeout(passed, left).unref();
+    else this.#timer = new Timer(passed, left).unref();
   }
 }
 

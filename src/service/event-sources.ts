@@ -1,6 +1,7 @@
 /** What happens to a service besides messages: time, peers, signals, processes. A source runs only while it has a callback. */
 import type { ChildProcess } from 'node:child_process';
 import type { Client } from '../client/client.ts';
+import { Timer } from '../launch/timer.ts';
 import type { Callbacks } from './callbacks.ts';
 import { watchChildren } from './child-endings.ts';
 import type { Activity, CallbackName, Service, SignalCallbacks } from './definition.ts';
@@ -33,7 +34,7 @@ export class EventSources {
   readonly #signals = new Map<NodeJS.Signals, () => void>();
   readonly #stops: (() => void)[] = [];
   #deltas: PeerDeltas | undefined;
-  #interval: NodeJS.Timeout | undefined;
+  #interval: Timer | undefined;
   #inInterval = false;
   #children: (() => void) | undefined;
   #stopped = false;
@@ -104,8 +105,15 @@ export class EventSources {
 
   #arrangeInterval(wanted: boolean): void {
     if (wanted === (this.#interval !== undefined)) return;
-    clearInterval(this.#interval);
-    this.#interval = wanted ? setInterval(() => this.#tick(), this.#port.settings().interval) : undefined;
+    this.#interval?.clear();
+    this.#interval = wanted ? this.#nextInterval() : undefined;
+  }
+
+  #nextInterval(): Timer {
+    return new Timer(() => {
+      this.#interval = this.#nextInterval();
+      this.#tick();
+    }, this.#port.settings().interval);
   }
 
   #tick(): void {

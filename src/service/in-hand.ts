@@ -1,3 +1,5 @@
+import { within } from '../launch/timer.ts';
+
 /** Work of a service that has begun and is not done: its end waits for it. */
 export class InHand {
   readonly #work = new Set<Promise<void>>();
@@ -21,11 +23,8 @@ export class InHand {
     while (this.#work.size > 0 || !others()) {
       const left = end - performance.now();
       if (left <= 0) return;
-      let timer: NodeJS.Timeout | undefined;
-      const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, left)));
       const woken = new Promise<void>((resolve) => (this.#wake = resolve));
-      await Promise.race([over, woken, ...this.#work]);
-      clearTimeout(timer);
+      await within(left, Promise.race([woken, ...this.#work]));
     }
   }
 }
