@@ -9,8 +9,7 @@ let server: TestServer;
 before(async () => (server = await TestServer.start()));
 after(() => server.stop());
 
-/** A million by hand. */
-const messages = Number(process.env['IPCM_TEST_BACKLOG'] ?? 100_000);
+const messages = Number(process.env['IPCM_BACKLOG'] ?? 100_000);
 
 test(`${messages} messages wait, and are read in order in bounded memory`, { timeout: 600_000 }, async () => {
   const bus = await ipcmSpawn({ protocol, route: await server.route(), guard: false });

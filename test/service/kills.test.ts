@@ -1,5 +1,6 @@
-// A service is killed while a request is pending: who asked knows at once, not by a timeout. IPCM_KILLS sets how often
-// (default 3 on each protocol), IPCM_KILL_PROTOCOLS on which. What was measured is told as a diagnostic.
+// A service is killed while a request is pending: who asked knows within a second, not by a timeout. IPCM_KILLS sets how often
+// (default 3 on each protocol), IPCM_KILL_PROTOCOLS on which; where it is set pipes and sockets have a tenth of a second, since
+// nothing else is to run beside then. What was measured is told as a diagnostic.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +13,8 @@ import { helper } from '../../src/testing/services/helper.ts';
 const kills = Number(process.env['IPCM_KILLS'] ?? 3);
 const chosen = process.env['IPCM_KILL_PROTOCOLS'] ?? 'AtomicPipe,UnixSocket,ConnectionUnix,SQLite,MessageFiles';
 const timeout = 30_000;
+const isAlone = process.env['IPCM_KILLS'] !== undefined;
+const atOnce = ['AtomicPipe', 'UnixSocket', 'ConnectionUnix'];
 
 /** Milliseconds from the kill to the error, after a wait of so many milliseconds between request and kill. */
 async function kill(ipcmInfo: string, n: number): Promise<number> {
@@ -45,7 +48,7 @@ describe('after kill -9 of a service the one who asked knows', () => {
       context.diagnostic(
         `${name}: ${kills} kills, noticed after ${at(0)} ms at best, ${at(0.5)} median, ${at(0.9)} p90, ${at(1)} worst`,
       );
-      assert.ok((times.at(-1) ?? 0) < timeout / 3, 'far below the timeout');
+      assert.ok((times.at(-1) ?? 0) < (isAlone && atOnce.includes(name) ? 100 : 1000), `${times.at(-1)} ms`);
     });
   }
 });

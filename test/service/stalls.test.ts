@@ -1,5 +1,5 @@
 // A service that blocks its event loop, or is stopped, is slow and not dead. IPCM_STALL sets for how many milliseconds it
-// is stopped, and three times as long blocked (default 1000).
+// is stopped, and three times as long blocked (default 1000), IPCM_STALL_PROTOCOLS on which protocols.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,13 +10,13 @@ import { take } from '../../src/testing/assertions.ts';
 import { helper } from '../../src/testing/services/helper.ts';
 
 const stall = Number(process.env['IPCM_STALL'] ?? 1000);
-const protocols = ['AtomicPipe', 'UnixSocket', 'ConnectionUnix', 'SQLite', 'MessageFiles'];
+const chosen = process.env['IPCM_STALL_PROTOCOLS'] ?? 'AtomicPipe,UnixSocket,ConnectionUnix,SQLite,MessageFiles';
 
 describe(
   `a service that is stopped for ${stall} ms, or busy for ${3 * stall}, answers afterwards`,
   { concurrency: true },
   () => {
-    for (const name of protocols) {
+    for (const name of chosen.split(',')) {
       it(`on ${name}`, { timeout: 50_000 + 6 * stall }, async (context) => {
         const reason = await (await resolveProtocol(name)).unviable({ protocolOptions: {} });
         if (reason !== undefined) {

@@ -8,6 +8,8 @@ import { ipcmSpawn, resolveProtocol } from '../../src/index.ts';
 import { allStuck, OrderCheck, startSender } from './senders.ts';
 
 const protocols = ['AtomicPipe', 'UnixSocket', 'ConnectionUnix'];
+/** Of all sizes together. */
+const rounds = Number(process.env['IPCM_TRAFFIC_ROUNDS'] ?? 30);
 const mixed = [10, 100, 1000, 10, 4000, 5000, 50, 20_000, 10, 200];
 
 for (const protocol of protocols) {
@@ -34,33 +36,36 @@ for (const protocol of protocols) {
       assert.deepEqual(await reader.getMessages(), []);
     });
 
-    test('a send that resolved before process.exit arrives, every time', { timeout: 120_000 }, async (t) => {
-      await using bus = await ipcmSpawn(options);
-      const reader = await bus.connect('reader');
-      const sizes = [1024, 65_536, 1_048_576].filter(carries);
-      const rounds = Number(process.env['IPCM_TRAFFIC_ROUNDS'] ?? 30);
-      let started = 0;
-      const next = async (): Promise<void> => {
-        while (started < rounds) {
-          const name = `sender${started++}`;
-          const size = sizes[started % sizes.length] ?? 0;
-          const job = { info: bus.info, name, to: 'reader', count: 1, sizes: [size], burst: 1, exit: true };
-          assert.equal(await startSender(t, job).ended, 0);
-        }
-      };
-      const arrived = new Set<string>();
-      const reading = (async (): Promise<void> => {
-        while (arrived.size < rounds) {
-          const messages = await reader.getMessages({ timeout: 20_000 });
-          assert.ok(messages.length > 0, `${arrived.size} of ${rounds} arrived`);
-          for (const { from, content } of messages) {
-            arrived.add(from);
-            assert.ok(sizes.includes((content as { text: string }).text.length), 'it is whole');
+    test(
+      'a send that resolved before process.exit arrives, every time',
+      { timeout: 120_000 + rounds * 1000 },
+      async (t) => {
+        await using bus = await ipcmSpawn(options);
+        const reader = await bus.connect('reader');
+        const sizes = [1024, 65_536, 1_048_576].filter(carries);
+        let started = 0;
+        const next = async (): Promise<void> => {
+          while (started < rounds) {
+            const name = `sender${started++}`;
+            const size = sizes[started % sizes.length] ?? 0;
+            const job = { info: bus.info, name, to: 'reader', count: 1, sizes: [size], burst: 1, exit: true };
+            assert.equal(await startSender(t, job).ended, 0);
           }
-        }
-      })();
-      await Promise.all([reading, next(), next(), next()]);
-      assert.equal(arrived.size, rounds);
-    });
+        };
+        const arrived = new Set<string>();
+        const reading = (async (): Promise<void> => {
+          while (arrived.size < rounds) {
+            const messages = await reader.getMessages({ timeout: 20_000 });
+            assert.ok(messages.length > 0, `${arrived.size} of ${rounds} arrived`);
+            for (const { from, content } of messages) {
+              arrived.add(from);
+              assert.ok(sizes.includes((content as { text: string }).text.length), 'it is whole');
+            }
+          }
+        })();
+        await Promise.all([reading, next(), next(), next()]);
+        assert.equal(arrived.size, rounds);
+      },
+    );
   });
 }
