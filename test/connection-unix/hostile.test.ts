@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import type { Limits } from '../../src/protocol/protocol.ts';
 import type { DirectoryStore } from '../../src/protocols/directory/store.ts';
-import { Report } from '../fixtures/directory-bus.ts';
+import { everything, Report } from '../fixtures/directory-bus.ts';
 import { entryPath, frame, jsonFrame, rawConnection, write } from '../fixtures/connection-unix-raw.ts';
 import { joined, send, take, unixStore, until, type Linked } from '../fixtures/connection-unix-bus.ts';
 
@@ -12,12 +13,16 @@ interface Scene {
   readonly report: Report;
 }
 
-async function scene(t: TestContext, protocolOptions: Record<string, unknown> = {}): Promise<Scene> {
+async function scene(
+  t: TestContext,
+  protocolOptions: Record<string, unknown> = {},
+  limits: Limits = { maxMessageBytes: 1e5 },
+): Promise<Scene> {
   const store = unixStore(t);
   const report = new Report();
   const victim = await joined(t, store, 'victim', {
     report,
-    more: { protocolOptions, limits: { maxMessageBytes: 1e5 } },
+    more: { protocolOptions, limits },
   });
   return { store, victim, report };
 }
@@ -153,6 +158,18 @@ test('one who sends a byte now and then is parted with', async (t) => {
   assert.deepEqual(await take(here.victim, 1), [1]);
   assert.match(here.report.errors[0]?.message ?? '', /"bad".*150 ms/);
   await assertUnharmed(t, here);
+});
+
+test("the time in which the receiver itself did not run is nobody's delay", async (t) => {
+  const limits = { maxMessageBytes: 1e7 };
+  const here = await scene(t, { partialFrameTimeout: 500 }, limits);
+  const socket = await hostile(t, here, hello);
+  socket.write(message('x'.repeat(4_000_000)));
+  await until('a part has come', () => here.victim.pending?.() === true);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1200);
+  await until('the rest has come', () => here.victim.pending?.() !== true);
+  assert.deepEqual(here.report.errors, []);
+  assert.equal((await here.victim.receive(everything)).length, 1);
 });
 
 test('one who says nothing at all is parted with after five seconds', async (t) => {

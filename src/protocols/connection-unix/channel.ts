@@ -62,7 +62,7 @@ export class Channel implements FrameSink {
   readonly initiated: boolean;
   readonly since: number = Date.now();
   /** The same on `performance.now()`'s clock. */
-  readonly born: number = performance.now();
+  born: number = performance.now();
   lastActivity: number = this.since;
   /** Name of the peer, once it is known. */
   peer: string | undefined;
@@ -181,8 +181,8 @@ export class Channel implements FrameSink {
   }
 
   /**
-   * Writes past the stream what the kernel takes at once, in a third of the time; returns the rest. An error is left to be met
-   * by the stream, which knows what to do.
+   * Writes past the stream what the kernel takes at once, in a third of the time; returns the rest: `parts` itself where it took
+   * nothing. An error is left to be met by the stream, which knows what to do.
    */
   #writeAtOnce(parts: readonly Buffer[]): readonly Buffer[] {
     const fd = this.#fd;
@@ -190,6 +190,7 @@ export class Channel implements FrameSink {
     if (native === undefined || fd === undefined || this.#socket.writableLength > 0) return parts;
     for (const [index, part] of parts.entries()) {
       const written = Math.max(0, native.write(fd, part, 0, part.length));
+      if (index === 0 && written === 0) return parts;
       if (written < part.length) return [part.subarray(written), ...parts.slice(index + 1)];
     }
     return [];
@@ -228,6 +229,14 @@ export class Channel implements FrameSink {
       this.#owner.resumed();
     }
     return used;
+  }
+
+  /** Puts off every deadline: this process has not run for so many milliseconds. */
+  putOff(milliseconds: number): void {
+    const later = (since: number): number => Math.min(since + milliseconds, performance.now());
+    this.born = later(this.born);
+    if (this.partialSince !== undefined) this.partialSince = later(this.partialSince);
+    if (this.closingSince !== undefined) this.closingSince = later(this.closingSince);
   }
 
   /** Says that nothing more will be written. What the peer has under way is still read, until it ends in turn. */

@@ -18,6 +18,9 @@ const littlePatience = 20;
 /** More peers than this are not remembered. */
 const mostKnown = 4096;
 
+/** Failures to connect that pass where there is a socket by now: it was not listened at yet, is not any more, or was not there. */
+const passing: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT']);
+
 function connectOnce(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     // Connecting would follow it.
@@ -91,7 +94,7 @@ export class Dialer {
   /** True for failures that pass by themselves, while the peer is there. */
   #mayChange(error: unknown, path: string): boolean {
     const code = systemCode(error);
-    return code === 'EAGAIN' || ((code === 'ECONNREFUSED' || code === 'ECONNRESET') && look(path)?.isSocket() === true);
+    return code === 'EAGAIN' || (code !== undefined && passing.has(code) && look(path)?.isSocket() === true);
   }
 
   /** Why a peer cannot be connected to; undefined where it only has too many who want to. */
@@ -113,7 +116,7 @@ export class Dialer {
       return this.#error('IPCM_PEER_UNKNOWN', peer, why);
     }
     if (!entry.isSocket()) return this.#error('IPCM_PEER_UNKNOWN', peer, `${path} is no socket`);
-    if (code !== 'ECONNREFUSED' && code !== 'ECONNRESET') return storeError(error, `connect to ${quote(peer)}`, place);
+    if (!passing.has(code ?? '')) return storeError(error, `connect to ${quote(peer)}`, place);
     return this.#error('IPCM_PEER_GONE', peer, 'nobody accepts connections at its socket');
   }
 

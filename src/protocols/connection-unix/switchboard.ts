@@ -42,6 +42,8 @@ export class Switchboard implements ChannelOwner {
   /** Over which something came last. */
   #last: Channel | undefined;
   #sweeper: NodeJS.Timeout | undefined;
+  /** When deadlines were last looked at. */
+  #swept = 0;
   #closing = false;
 
   constructor(member: Member, settings: Settings, report: ConnectionReport) {
@@ -162,6 +164,7 @@ export class Switchboard implements ChannelOwner {
 
   watch(): void {
     if (this.#sweeper !== undefined || this.#closing) return;
+    this.#swept = performance.now();
     this.#sweeper = setInterval(() => this.#sweep(), sweepInterval);
     this.#sweeper.unref();
   }
@@ -242,6 +245,10 @@ export class Switchboard implements ChannelOwner {
   /** Parts with whoever has missed a deadline. */
   #sweep(): void {
     const now = performance.now();
+    // Stopped, or busy: what came meanwhile is with the kernel, and is read only after this.
+    const missed = now - this.#swept - sweepInterval;
+    this.#swept = now;
+    if (missed > sweepInterval) for (const channel of this.#channels) channel.putOff(missed);
     let watched = this.#unidentified.size;
     for (const channel of this.#unidentified) {
       if (now - channel.born > helloTimeout) this.#late(channel, `it did not say in ${helloTimeout} ms who it is`);
