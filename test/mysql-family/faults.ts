@@ -11,7 +11,7 @@ import { isAlive } from '../../src/liveness/alive.ts';
 import { ownIdentity } from '../../src/liveness/identity.ts';
 import { recipe as mariadb } from '../../src/protocols/mariadb/recipe.ts';
 import { recipe as mysql } from '../../src/protocols/mysql/recipe.ts';
-import { foldersOf, readServer } from '../../src/protocols/sql-server/private/folder.ts';
+import { foldersOf, logPath, readServer } from '../../src/protocols/sql-server/private/folder.ts';
 import { findPrograms, runAs } from '../../src/protocols/sql-server/private/programs.ts';
 import { startPrivate, stopPrivate } from '../../src/protocols/sql-server/private/server.ts';
 import { restricted } from '../../src/protocols/sql-server/private/watchdog.ts';
@@ -170,7 +170,7 @@ export function faultTests(served: Served): void {
       const safe = { program, args: [...args, '--innodb-flush-log-at-trx-commit=2'] };
       const command = restricted(safe, runAs(recipe.users), 'KILL');
       assert.ok(command !== undefined);
-      const log = openSync(`${folders.run}/log`, 'a');
+      const log = openSync(logPath(folder), 'a');
       const env = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' };
       child = spawn(command.program, command.args, { cwd: folders.run, env, stdio: ['ignore', log, log] });
       closeSync(log);

@@ -43,7 +43,6 @@ export function privateTests(kind: Kind): void {
     const { folder, alive } = serverOf(String(route));
     process.kill(child.pid, 'SIGKILL');
     await child.ended;
-    await until('the server is gone', () => !alive(), 1000);
-    await until('its folder is gone', () => !existsSync(folder), 2000);
+    await until('server and folder are gone', () => !alive() && !existsSync(folder), 1000);
   });
 }

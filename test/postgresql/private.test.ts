@@ -59,7 +59,7 @@ for (const ending of ['SIGKILL', 'SIGTERM', 'exit', 'throw'] as const) {
     if (ending === 'exit' || ending === 'throw') child.send(ending);
     else child.kill(ending);
     await ended;
-    await until('it is gone', () => !isAlive(server) && !existsSync(folder), 3000);
+    await until('it is gone', () => !isAlive(server) && !existsSync(folder), 1000);
   });
 }
 
@@ -140,7 +140,7 @@ test('no password is shown: not in the info, not by inspect, not in errors, not 
   }
   const activity = spawnSync('ps', ['axww', '-o', 'args'], { encoding: 'utf8' }).stdout;
   shown.push(activity);
-  const log = join(folderOf(bus.route), 'r/log');
+  const log = join(folderOf(bus.route), '.ipcm/log');
   shown.push(readFileSync(log, 'utf8'));
   for (const text of shown) assert.ok(!text.includes(secret), text.slice(0, 2000));
   await client.disconnect();

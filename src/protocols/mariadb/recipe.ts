@@ -38,9 +38,7 @@ export const recipe: Recipe = {
     ],
   }),
   ready: /ready for connections/,
-  // There is nothing to be done in order.
   stop: 'SIGKILL',
-  abort: 'SIGKILL',
   source: ({ run }) => ({
     driver: 'MariaDB',
     database: databaseName,

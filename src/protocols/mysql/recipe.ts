@@ -40,13 +40,13 @@ function first(user: string): string {
 /** How it is started. */
 export const recipe: Recipe = {
   package: "Oracle's mysql-server",
-  programs: { server: ['mysqld'], tee: ['tee'] },
+  programs: { server: ['mysqld'], sh: ['sh'] },
   // On many systems `mysqld` is MariaDB.
   accepts: { server: /\bMySQL\b|mysqld\s+Ver (?!.*MariaDB)/ },
   places: ['/usr/local/mysql/bin'],
   users: ['mysql'],
-  prepare: ({ data, run }, { server = 'mysqld', tee = 'tee' }, user) => [
-    { program: tee, args: [`${run}/first.sql`], input: first(user) },
+  prepare: ({ data, run }, { server = 'mysqld', sh = 'sh' }, user) => [
+    { program: sh, args: ['-c', 'printf %s "$1" >"$2"', sh, first(user), `${run}/first.sql`] },
     {
       program: server,
       args: [
@@ -77,9 +77,8 @@ export const recipe: Recipe = {
     ],
   }),
   ready: /ready for connections/,
-  // In order takes it a second, for nothing.
+  // In order takes it a second.
   stop: 'SIGKILL',
-  abort: 'SIGKILL',
   source: ({ run }) => ({
     driver: 'mysql',
     database: databaseName,

@@ -53,8 +53,7 @@ export const recipe: Recipe = {
     ),
   }),
   ready: /database system is ready to accept connections/,
-  stop: 'SIGINT',
-  abort: 'SIGQUIT',
+  stop: 'SIGQUIT',
   source: ({ run: folder }: Folders) => ({
     driver: 'Pg',
     database: 'postgres',

@@ -5,15 +5,19 @@
  * |---|---|
  * | `.ipcm/owner` | who made the store, as in the other temporary stores |
  * | `.ipcm/server` | the server's process, and on the second line the name to connect as |
+ * | `.ipcm/log` | what the server says, and before it what made its data |
+ * | `.ipcm/pid` | the server's pid, as the shell that watches over it tells it |
  * | `d/` | its data |
- * | `r/` | its socket, its log `log`, its pid `pid` |
+ * | `r/` | its socket |
+ *
+ * `d/` and `r/` belong to the user that the server runs as; whoever made the store, root perhaps, writes nothing there.
  */
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { formatIdentity, parseIdentity, type ProcessIdentity } from '../../../liveness/identity.ts';
 import { readSmall, removeTree, replaceFile, storeError } from '../../directory/files.ts';
-import { innerPath, makeInner, readOwner, stagingPath, writeOwner, type Owner } from '../../directory/owner.ts';
+import { hiddenFolder, makeInner, readOwner, stagingPath, writeOwner, type Owner } from '../../directory/owner.ts';
 import { isRoomy, temporaryPrefix, temporaryRoot } from '../../directory/route.ts';
 import type { RunAs } from './programs.ts';
 import type { Folders } from './recipe.ts';
@@ -82,8 +86,23 @@ export interface ServerRecord {
   readonly user: string;
 }
 
-function recordPath(folder: string): string {
-  return innerPath(folder, 'owner').replace(/owner$/, 'server');
+const inHidden =
+  (file: string) =>
+  (folder: string): string =>
+    `${folder}/${hiddenFolder}/${file}`;
+
+const recordPath = inHidden('server');
+
+/** Path of the server's log. */
+export const logPath = inHidden('log');
+
+/** Path of the file with the server's pid. */
+export const pidPath = inHidden('pid');
+
+/** The server's pid, once it is started. */
+export function readPid(folder: string): number | undefined {
+  const [, digits] = /^(\d+)\n/.exec(readSmall(pidPath(folder), 32)?.toString('latin1') ?? '') ?? [];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /** Records the server. */

@@ -5,7 +5,7 @@ import type { DataSource } from '../data-source.ts';
 export interface Folders {
   /** For its data: private to the user that the server runs as. */
   readonly data: string;
-  /** For its socket, log and temporary files. The path is short enough for a socket in it. */
+  /** For its socket and temporary files. The path is short enough for a socket in it. */
   readonly run: string;
 }
 
@@ -13,8 +13,6 @@ export interface Folders {
 export interface Command {
   readonly program: string;
   readonly args: readonly string[];
-  /** Text for its standard input. */
-  readonly input?: string;
 }
 
 /** How to make and serve a data directory. */
@@ -35,10 +33,8 @@ export interface Recipe {
   serve(folders: Folders, programs: Readonly<Record<string, string>>): Command;
   /** What it says on stderr when it takes connections. */
   readonly ready: RegExp;
-  /** Signal that ends it at once and in order; it has a handler for it. */
+  /** Signal that ends it at once: its data go with it, so that nothing has to be done in order. */
   readonly stop: NodeJS.Signals;
-  /** Signal for when whoever watches over it is killed. */
-  readonly abort: NodeJS.Signals;
   /** The store in it. */
   source(folders: Folders): DataSource;
 }

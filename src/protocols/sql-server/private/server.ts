@@ -1,6 +1,5 @@
 /** Private servers: one for one store, made with it, and gone with it. */
-import { execFile } from 'node:child_process';
-import { closeSync, fstatSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,13 +7,13 @@ import { IpcError } from '../../../errors.ts';
 import { isAlive } from '../../../liveness/alive.ts';
 import { ownIdentity, readProcStat, type ProcessIdentity } from '../../../liveness/identity.ts';
 import { removeTree } from '../../directory/files.ts';
-import { foldersOf, makeFolder, readServer, writeServer } from './folder.ts';
-import { findPrograms, runAs, type RunAs } from './programs.ts';
-import type { Command, Recipe } from './recipe.ts';
-import { environment, launch, restricted, type Launched } from './watchdog.ts';
+import { foldersOf, makeFolder, readPid, readServer, writeServer } from './folder.ts';
+import { findPrograms, runAs } from './programs.ts';
+import type { Recipe } from './recipe.ts';
+import { launch, restricted, short, type Launched } from './watchdog.ts';
 
-/** Milliseconds that a server may take to be made, and to be ready. */
-const patience = 60_000;
+/** Milliseconds that a server may take to be made and to be ready. */
+const patience = 120_000;
 /** Milliseconds that it may take to end before it is killed. */
 const grace = 3000;
 
@@ -26,7 +25,9 @@ export function noPrivateServer(recipe: Recipe): string | undefined {
   if (process.platform === 'win32') return 'private servers need a POSIX system';
   const programs = findPrograms(recipe);
   if (typeof programs === 'string') {
-    return `no ${programs} was found on PATH or in ${recipe.places.join(', ')}; install ${recipe.package}, or give a route`;
+    const files = recipe.programs[programs]?.join(' or ') ?? programs;
+    const where = ['on PATH', ...recipe.places.map((place) => `in ${place}`)].join(' or ');
+    return `no ${files} was found ${where}; install ${recipe.package}, or give a route`;
   }
   const as = runAs(recipe.users);
   if (restricted({ program: '', args: [] }, as, 'KILL') === undefined)
@@ -46,26 +47,22 @@ export async function startPrivate(
     throw new IpcError('IPCM_NOT_VIABLE', `${protocol}: ${reason}`, { protocol });
   const as = runAs(recipe.users);
   const folder = makeFolder(protocol, owner, guard, as);
-  let started: Launched | undefined;
   try {
     const folders = foldersOf(folder);
     const user = userName();
-    for (const command of recipe.prepare(folders, programs, user)) await run(command, folders.run, as);
-    const command = restricted(recipe.serve(folders, programs), as, guard ? short(recipe.abort) : 'clear');
-    if (command === undefined) throw new Error('setpriv is gone');
-    const launched = launch({ command, stop: recipe.stop, folder, run: folders.run, guarded: guard });
-    started = launched;
-    if (guard) {
-      owned.set(folder, launched);
-      void launched.ended.then(() => owned.delete(folder));
-    }
-    await ready(recipe.ready, launched);
-    const pid = guard ? Number(readFileSync(`${folders.run}/pid`, 'latin1')) : (launched.child.pid ?? 0);
+    const prepare = recipe.prepare(folders, programs, user).map((command) => restricted(command, as, 'KILL'));
+    const serve = restricted(recipe.serve(folders, programs), as, guard ? short(recipe.stop) : 'clear');
+    if (serve === undefined || !prepare.every((command) => command !== undefined)) throw new Error('setpriv is gone');
+    // Also one that is to go on without us ends with us until it is there.
+    const launched = launch({ prepare, serve, stop: recipe.stop, folder, run: folders.run });
+    owned.set(folder, launched);
+    void launched.ended.then(() => owned.delete(folder));
+    const pid = await ready(folder, recipe.ready, launched);
     const identity = { ...ownIdentity(), pid, start: readProcStat(pid)?.start };
     writeServer(folder, protocol, owner, { identity, user });
+    if (!guard) await launched.keep();
     return folder;
   } catch (error) {
-    if (!guard) started?.child.kill('SIGKILL');
     await stopPrivate(folder, recipe);
     if (error instanceof IpcError) throw error;
     const why = error instanceof Error ? error.message : String(error);
@@ -108,7 +105,7 @@ export async function stopPrivate(folder: string, recipe: Recipe): Promise<void>
 export function stopPrivateSync(folder: string, recipe: Recipe): void {
   const server = readServer(folder)?.identity;
   if (server !== undefined) {
-    signal(server, recipe.abort);
+    signal(server, recipe.stop);
     const clock = new Int32Array(new SharedArrayBuffer(4));
     const end = performance.now() + 500;
     while (isAlive(server) && performance.now() < end) Atomics.wait(clock, 0, 0, 1);
@@ -125,8 +122,6 @@ function signal(server: ProcessIdentity, name: NodeJS.Signals): void {
   }
 }
 
-const short = (name: NodeJS.Signals): string => name.replace(/^SIG/, '');
-
 /** The administrator is called as who starts the server: so the reference, and psql, connect without being told whom as. */
 function userName(): string {
   try {
@@ -137,21 +132,10 @@ function userName(): string {
   }
 }
 
-function run({ program, args, input }: Command, cwd: string, as: RunAs | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const options = { cwd, env: environment, timeout: patience, killSignal: 'SIGKILL' as const, ...as };
-    const child = execFile(program, args, options, (error, stdout, stderr) => {
-      if (error === null) resolve();
-      else reject(new Error(`${program}: ${tail(stderr) || tail(stdout) || error.message}`, { cause: error }));
-    });
-    child.stdin?.on('error', () => undefined);
-    child.stdin?.end(input ?? '');
-  });
-}
-
 const tail = (text: string): string => text.trim().split('\n').slice(-3).join(' ').slice(-400);
 
-async function ready(pattern: RegExp, { ended, log }: Launched): Promise<void> {
+/** Waits until the server takes connections; resolves to its pid. */
+async function ready(folder: string, pattern: RegExp, { ended, log }: Launched): Promise<number> {
   let over = false;
   void ended.then(() => (over = true));
   const end = performance.now() + patience;
@@ -161,7 +145,9 @@ async function ready(pattern: RegExp, { ended, log }: Launched): Promise<void> {
       // What it said last stands there before it has ended.
       const isLast = over || performance.now() > end;
       const text = readWhole(log);
-      if (pattern.test(text)) return;
+      // Until there is one, what made its data speaks.
+      const pid = readPid(folder);
+      if (pid !== undefined && pattern.test(text)) return pid;
       if (isLast) throw new Error(`it did not start: ${tail(text)}`);
       await sleep(pause);
     }
