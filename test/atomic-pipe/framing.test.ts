@@ -1,11 +1,15 @@
 // Chunks out of messages and back, whatever the order of writers and however the reads are cut.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
+import { readProcStat } from '../../src/liveness/identity.ts';
 import { mostData } from '../../src/protocols/atomic-pipe/chunk.ts';
 import { ChunkReader } from '../../src/protocols/atomic-pipe/chunk-reader.ts';
 import { Packer, type Packable } from '../../src/protocols/atomic-pipe/packer.ts';
 import { Reassembly } from '../../src/protocols/atomic-pipe/reassembly.ts';
+import { until } from '../../src/testing/until.ts';
 import { framed } from '../fixtures/atomic-pipe-writer.ts';
 
 /** Reads a stream, `readSize` bytes at a time; returns the messages and the complaints. */
@@ -195,6 +199,57 @@ test('messages in the making are bounded in number and in sum', () => {
   const before = torn.length;
   for (let tid = 5000; tid < 5100; tid++) reassembly.add(8, tid, 1, Buffer.alloc(4080));
   assert.ok(torn.length > before);
+});
+
+test('messages that come on are kept, however many and large, and take no memory ahead of what has come', () => {
+  const limit = 1_000_000;
+  const reassembly = new Reassembly(limit, { tooLarge: () => assert.fail(), torn: () => assert.fail() });
+  const parts = 245;
+  const senders = 100;
+  const before = process.memoryUsage().arrayBuffers;
+  for (let tid = 0; tid < senders; tid++) reassembly.add(process.pid, tid, parts - 1, Buffer.alloc(4080));
+  const grown = process.memoryUsage().arrayBuffers - before;
+  assert.ok(grown < senders * 300_000, `${grown} bytes for a part of each`);
+  let whole = 0;
+  for (let part = parts - 2; part >= 0; part--) {
+    for (let tid = 0; tid < senders; tid++) {
+      const message = reassembly.add(process.pid, tid, part, Buffer.alloc(4080, tid));
+      if (message !== undefined) whole++;
+      assert.ok(message === undefined || (message.length === parts * 4080 && message.at(-1) === tid));
+    }
+  }
+  assert.equal(whole, senders);
+});
+
+test('what a living writer has left in its midst is dropped after long, told, and what still comes of it skipped', async () => {
+  const torn: unknown[] = [];
+  const reassembly = new Reassembly(10_000, { tooLarge: () => assert.fail(), torn: (...told) => torn.push(told) }, 50);
+  reassembly.add(process.pid, 1, 2, Buffer.alloc(4080));
+  reassembly.emptied();
+  assert.deepEqual([torn.length, reassembly.begun], [0, true]);
+  await until('it is dropped', () => {
+    reassembly.emptied();
+    return torn.length > 0;
+  });
+  assert.deepEqual(torn, [[process.pid, 4080, 'its writer has not gone on for long']]);
+  assert.deepEqual([reassembly.incomplete(), reassembly.begun], [false, false]);
+  for (const part of [1, 0]) assert.equal(reassembly.add(process.pid, 1, part, Buffer.alloc(4080)), undefined);
+  assert.equal(String(reassembly.add(process.pid, 1, 0, Buffer.from('next'))), 'next');
+});
+
+test('a writer that is stopped has not given up', async (t) => {
+  const child = spawn('sleep', ['60']);
+  t.after(() => child.kill('SIGKILL'));
+  const { pid = 0 } = child;
+  child.kill('SIGSTOP');
+  await until('it is stopped', () => readProcStat(pid)?.state === 'T');
+  const reassembly = new Reassembly(10_000, { tooLarge: () => assert.fail(), torn: () => assert.fail() }, 10);
+  reassembly.add(pid, 1, 1, Buffer.alloc(4080, 1));
+  for (let round = 0; round < 5; round++) {
+    await sleep(15);
+    reassembly.emptied();
+  }
+  assert.equal(reassembly.add(pid, 1, 0, Buffer.alloc(4080, 1))?.length, 2 * 4080);
 });
 
 test('messages that lie behind each other are written from where they are, as the same bytes', () => {

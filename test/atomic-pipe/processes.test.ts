@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ipcmSpawn } from '../../src/bus.ts';
+import { loadNative, nativeUnavailable } from '../../src/native/native.ts';
 import { protocol } from '../../src/protocols/atomic-pipe/index.ts';
 import type { Spawn } from '../../src/spawn/spawn.ts';
+import { until } from '../../src/testing/until.ts';
+import { framed } from '../fixtures/atomic-pipe-writer.ts';
 
 const program = join(import.meta.dirname, '../fixtures/atomic-pipe-child.ts');
 const specifier = `+${new URL('../../src/protocols/atomic-pipe/index.ts', import.meta.url).href}`;
@@ -27,6 +31,11 @@ async function start(t: TestContext, bus: Spawn, name: string, args: string[], e
   t.after(() => child.kill('SIGKILL'));
   await once(child.stdout ?? child, 'data');
   return child;
+}
+
+async function endOf(child: ChildProcess): Promise<unknown> {
+  if (child.exitCode === null) await once(child, 'exit');
+  return child.exitCode;
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -58,6 +67,25 @@ test('a writer killed in the midst of a message leaves whole messages, and a com
   await rx.getMessages();
   assert.equal(rejected[0], 'IPCM_MALFORMED_MESSAGE');
   assert.ok(writers.some(({ pid }) => rejected.includes(pid)));
+});
+
+test('who waits in a loop is told of the half message of a dead writer as well', async (t) => {
+  const bus = await busOf(t);
+  const rx = await bus.connect('rx');
+  const rejected: (string | number | undefined)[] = [];
+  rx.on('rejected', ({ code, pid }) => rejected.push(code, pid));
+  const leaving = new AbortController();
+  const loop = rx.onMessage(() => undefined, { signal: leaving.signal });
+  const writer = await start(t, bus, 'tx', ['hold']);
+  const fd = openSync(join(bus.route, 'rx'), 'a');
+  t.after(() => closeSync(fd));
+  writeSync(fd, framed(Buffer.alloc(9000), writer.pid ?? 0, 1)[0] ?? Buffer.alloc(0));
+  await until('the half message has been read', () => rx.havePendingMessages());
+  await kill(writer);
+  await until('it is told', () => rejected.length > 0);
+  assert.deepEqual(rejected, ['IPCM_MALFORMED_MESSAGE', writer.pid]);
+  leaving.abort();
+  await assert.rejects(loop, { name: 'AbortError' });
 });
 
 test('a reader killed while a send waits for room: the send fails at once, others go on', async (t) => {
@@ -108,11 +136,42 @@ test('processes with and without the native part understand each other', async (
   assert.deepEqual(got, contents);
 });
 
+for (const [size, text] of [
+  [1024 * 1024, '1 MiB'],
+  [64 * 1024, '64 KiB'],
+  [8 * 1024, '8 KiB'],
+] as const) {
+  const title = `long messages of many senders through a pipe of ${text}: every one that was sent arrives`;
+  test(title, { skip: nativeUnavailable() ?? false }, async (t) => {
+    const bus = await busOf(t);
+    const rx = await bus.connect('rx', { maxMessageBytes: 1_000_000 });
+    rx.on('rejected', (error) => assert.fail(error));
+    const fd = openSync(join(bus.route, 'rx'), 'r+');
+    loadNative()?.setPipeSize(fd, size);
+    closeSync(fd);
+    const names = Array.from({ length: 12 }, (_, n) => `tx${n}`);
+    const senders = await Promise.all(names.map((name) => start(t, bus, name, ['send', 'rx', '2', '900000'])));
+    const ended = senders.map((child) => endOf(child));
+    const got = new Map<string, number>();
+    for (let count = 0; count < 24;) {
+      const messages = await rx.getMessages({ timeout: 20_000 });
+      assert.ok(messages.length > 0, `${count} have come`);
+      for (const { from, content } of messages) {
+        assert.equal(String(content).length, 900_000);
+        got.set(from, (got.get(from) ?? 0) + 1);
+      }
+      count += messages.length;
+    }
+    assert.deepEqual([...new Set(got.values())], [2]);
+    assert.deepEqual(new Set(await Promise.all(ended)), new Set([0]));
+  });
+}
+
 test('what was sent before a process left is there after it has gone', async (t) => {
   const bus = await busOf(t);
   const rx = await bus.connect('rx');
   const child = await start(t, bus, 'tx', ['send', 'rx', '200']);
-  if (child.exitCode === null) await once(child, 'exit');
+  await endOf(child);
   const messages = await rx.getMessages();
   assert.deepEqual(
     messages.map(({ content }) => content),
