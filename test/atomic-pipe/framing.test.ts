@@ -26,7 +26,7 @@ function read(stream: Uint8Array, readSize = 65_536, limit = 1 << 20): { whole: 
     },
     garbage: (bytes: number) => void told.push(`garbage ${bytes}`),
   };
-  const chunks = new ChunkReader(source, readSize);
+  const chunks = new ChunkReader(source, Infinity, readSize);
   const reassembly = new Reassembly(limit, {
     tooLarge: (pid) => told.push(`too large ${pid}`),
     torn: (pid, bytes) => told.push(`torn ${pid} ${bytes}`),
@@ -179,6 +179,28 @@ test('a message over the limit is told once and costs nothing else', () => {
   const { whole, told } = read(Buffer.concat(stream), undefined, 1000);
   assert.deepEqual(whole.map(String), ['next']);
   assert.deepEqual(told, ['too large 3', 'too large 4']);
+});
+
+test('a pipe that never becomes empty, of chunks or of garbage, is left alone after some of it', () => {
+  for (const piece of [framed(Buffer.alloc(9000), 1, 1)[0] ?? Buffer.alloc(0), Buffer.alloc(4096, 0xff)]) {
+    let given = 0;
+    const endless = {
+      read(buffer: Uint8Array, offset: number, length: number) {
+        const whole = length - (length % piece.length);
+        for (let at = 0; at < whole; at += piece.length) buffer.set(piece, offset + at);
+        given += whole;
+        return length < piece.length ? 0 : whole;
+      },
+      garbage: () => undefined,
+    };
+    const chunks = new ChunkReader(endless, 100_000, 16 * piece.length);
+    for (const most of [200_000, 400_000]) {
+      chunks.begin();
+      while (chunks.next());
+      assert.equal(chunks.isEmpty, false);
+      assert.ok(given > most / 4 && given < most, `${given} bytes`);
+    }
+  }
 });
 
 test('who begins another message has given up the one before', () => {

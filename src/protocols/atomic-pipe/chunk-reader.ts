@@ -45,6 +45,8 @@ export class ChunkReader {
   data: Uint8Array = nothing;
   readonly #source: ChunkSource;
   readonly #readSize: number;
+  readonly #most: number;
+  #read = 0;
   #slab: Uint8Array = nothing;
   #view = noView;
   #start = 0;
@@ -53,19 +55,27 @@ export class ChunkReader {
   #isEmpty = false;
   #skipped = 0;
 
-  constructor(source: ChunkSource, readSize: number = mostRead) {
+  /** Reads hardly more than `most` bytes after each `begin`: others may write faster than anybody reads. */
+  constructor(source: ChunkSource, most: number, readSize: number = mostRead) {
     this.#source = source;
+    this.#most = most;
     this.#readSize = readSize;
+  }
+
+  /** True when the pipe has been empty since `begin`, and all of it been handed out. */
+  get isEmpty(): boolean {
+    return this.#isEmpty && this.#start === this.#end;
   }
 
   /** The pipe may have got more since it was found empty, and what was handed out is not needed any more. */
   begin(): void {
     this.#isEmpty = false;
     this.#isLent = false;
+    this.#read = 0;
     if (this.#start === this.#end) this.#use(nothing);
   }
 
-  /** Goes to the next chunk; false when the pipe has been empty since `begin`. */
+  /** Goes to the next chunk; false when the pipe has been empty since `begin`, or enough has been read. */
   next(): boolean {
     while (!this.#chunk()) {
       if (this.#isEmpty) {
@@ -73,6 +83,7 @@ export class ChunkReader {
         if (!this.#isLent) this.#use(nothing);
         return false;
       }
+      if (this.#read >= this.#most) return false;
       this.#fill();
     }
     return true;
@@ -136,6 +147,7 @@ export class ChunkReader {
     const wanted = Math.min(this.#slab.length - this.#end, this.#readSize);
     const length = this.#source.read(this.#slab, this.#end, wanted);
     this.#end += length;
+    this.#read += length;
     // A pipe gives all it has, so less than asked for says that it is empty without another call.
     if (length < wanted) this.#isEmpty = true;
   }

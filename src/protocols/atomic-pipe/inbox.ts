@@ -10,6 +10,9 @@ import { ChunkReader } from './chunk-reader.ts';
 import { again, type Pipes } from './pipe.ts';
 import { Reassembly } from './reassembly.ts';
 
+/** Bytes of one look at least: a pipe as large as Linux makes it unless told otherwise. */
+const leastLook = 1024 * 1024;
+
 /** Reads one FIFO. */
 export class Inbox implements Source {
   readonly fd: number;
@@ -23,11 +26,13 @@ export class Inbox implements Source {
     this.fd = fd;
     this.#member = member;
     this.#report = report;
-    this.#chunks = new ChunkReader({
-      read: (buffer, offset, length) => this.#read(pipes, buffer, offset, length),
-      garbage: (bytes) =>
+    const source = {
+      read: (buffer: Uint8Array, offset: number, length: number) => this.#read(pipes, buffer, offset, length),
+      garbage: (bytes: number) =>
         this.#malformed(`${bytes} bytes in its FIFO were no message of anybody and have been skipped`),
-    });
+    };
+    // All that is in there when a look begins is found by it; what has come since can be for the next one.
+    this.#chunks = new ChunkReader(source, Math.max(leastLook, pipes.native?.pipeSize(fd) ?? 0));
     const { maxMessageBytes } = member.options.limits;
     this.#reassembly = new Reassembly(maxMessageBytes, {
       tooLarge: (pid) => {
@@ -50,8 +55,16 @@ export class Inbox implements Source {
       const whole = this.#reassembly.add(chunks.pid, chunks.tid, chunks.part, chunks.data);
       if (whole !== undefined) return whole;
     }
-    this.#reassembly.emptied();
+    if (chunks.isEmpty) this.#reassembly.emptied();
     return undefined;
+  }
+
+  get isEmpty(): boolean {
+    return this.#chunks.isEmpty;
+  }
+
+  get begun(): boolean {
+    return this.#reassembly.begun;
   }
 
   incomplete(): boolean {

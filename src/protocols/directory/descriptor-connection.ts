@@ -22,8 +22,15 @@ export interface Source {
   readonly fd: number;
   /** To be called before a series of `next`: what was handed out before is not needed any more. */
   begin(): void;
-  /** The next whole message, good until the next `begin`; undefined when the descriptor has been empty since `begin`. */
+  /**
+   * The next whole message, good until the next `begin`; undefined when the descriptor has been empty since `begin`, or has given
+   * as much as is good for the event loop.
+   */
   next(): Uint8Array | undefined;
+  /** After `next` found nothing more: whether the descriptor has been empty. */
+  readonly isEmpty: boolean;
+  /** True while a message is here in part, whoever sends it: looking for the rest finds out whether it still can come. */
+  readonly begun: boolean;
   /** True while a message of a living sender is here in part. */
   incomplete(): boolean;
   close(): void;
@@ -76,7 +83,7 @@ export class DescriptorConnection implements Connection {
   }
 
   receive(limit: ReceiveLimit): Incoming[] {
-    if (limit.hinted === true && this.#watch.quiet && this.#front.length === 0) {
+    if (limit.hinted === true && this.#watch.quiet && this.#front.length === 0 && !this.#source.begun) {
       this.#begin();
       this.#assertThere();
       return [];
@@ -194,8 +201,11 @@ export class DescriptorConnection implements Connection {
     }
     if (this.#isClosed) return undefined;
     const bytes = this.#source.next();
-    if (bytes === undefined) this.#watch.emptied();
-    return bytes;
+    if (bytes !== undefined) return bytes;
+    if (this.#source.isEmpty) this.#watch.emptied();
+    // Nobody tells of what was left in there.
+    else setImmediate(() => this.#watch.wake());
+    return undefined;
   }
 
   /** Takes what is in the descriptor into memory; false when there was nothing. */
@@ -207,7 +217,7 @@ export class DescriptorConnection implements Connection {
       this.#front.push(bytes.slice());
       found = true;
     }
-    return found;
+    return found || !this.#source.isEmpty;
   }
 
   #close(): void {

@@ -62,7 +62,14 @@ export class Inbox implements Source {
     }
   }
 
+  get isEmpty(): boolean {
+    return this.#isEmpty;
+  }
+
   /** A datagram is there or not. */
+  readonly begun = false;
+
+  /** As above. */
   incomplete(): boolean {
     return false;
   }
