@@ -25,6 +25,7 @@ napi_value bindDatagram(napi_env env, napi_callback_info info);
 napi_value connectDatagram(napi_env env, napi_callback_info info);
 napi_value listenStream(napi_env env, napi_callback_info info);
 napi_value acceptStream(napi_env env, napi_callback_info info);
+napi_value shutReceiving(napi_env env, napi_callback_info info);
 napi_value peerCredentials(napi_env env, napi_callback_info info);
 napi_value sendBufferSize(napi_env env, napi_callback_info info);
 napi_value setSendBufferSize(napi_env env, napi_callback_info info);

@@ -101,7 +101,7 @@ napi_value spin(napi_env env, napi_callback_info info) {
   bool ready = false;
   for (;;) {
     // Errors and hang-ups count as ready, whoever reads next learns of them.
-    ready = poll(&polled, 1, 0) > 0;
+    ready = retry([&] { return poll(&polled, 1, 0); }) > 0;
     if (ready || uv_hrtime() >= deadline) break;
     // Where both peers share a processor, the one that spins would otherwise keep the other from answering.
     sched_yield();

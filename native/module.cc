@@ -9,7 +9,7 @@
 namespace {
 
 /// Raised with every change of the surface: src/native/native.ts refuses a binary that was built for another one.
-constexpr int kSurface = 3;
+constexpr int kSurface = 4;
 
 struct Function {
   const char* name;
@@ -30,6 +30,7 @@ constexpr Function kFunctions[] = {
     {"release", ipcm::release},
     {"bindDatagram", ipcm::bindDatagram},
     {"connectDatagram", ipcm::connectDatagram},
+    {"shutReceiving", ipcm::shutReceiving},
     {"listenStream", ipcm::listenStream},
     {"accept", ipcm::acceptStream},
     {"peerCredentials", ipcm::peerCredentials},

@@ -120,6 +120,14 @@ napi_value acceptStream(napi_env env, napi_callback_info info) {
   return resultOrErrno(env, accepted, error);
 }
 
+napi_value shutReceiving(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const int fd = args.descriptor(0);
+  if (args.failed()) return nullptr;
+  const int failed = shutdown(fd, SHUT_RD);
+  return resultOrErrno(env, failed, errno);
+}
+
 napi_value peerCredentials(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = args.descriptor(0);

@@ -48,6 +48,8 @@ const common = [
   '-fvisibility=hidden',
   '-fno-exceptions',
   '-fno-rtti',
+  // A worker that was the last to use it would take the code away under the thread of end_with.cc.
+  '-Wl,-z,nodelete',
   '-DNAPI_VERSION=8',
 ];
 const warnings = ['-Wall', '-Wextra', '-Werror'];

@@ -74,8 +74,8 @@ export interface Native {
   connectDatagram(path: string): number;
   /**
    * Sends the messages from index `first` on, in order. Returns how many are with the kernel; if that is not one, -errno:
-   * EAGAIN when the receiver's queue or the send buffer is full, ECONNREFUSED when the receiver has gone, EMSGSIZE
-   * when the message at `first` is larger than `sendBufferSize` less {@link datagramOverhead}, ENOBUFS.
+   * EAGAIN when the receiver's queue or the send buffer is full, ECONNREFUSED when the receiver has gone, EPIPE when it
+   * takes no more, EMSGSIZE when the message at `first` is larger than `sendBufferSize` less {@link datagramOverhead}, ENOBUFS.
    */
   sendBatch(fd: number, messages: readonly Uint8Array[], first: number): number;
   /**
@@ -83,6 +83,11 @@ export interface Native {
    * length. If that is more than `slot` the rest of it is lost. Returns how many, 64 at most, or -errno.
    */
   receiveBatch(fd: number, arena: Uint8Array, slot: number, lengths: Int32Array): number;
+  /**
+   * From now on the kernel refuses what is sent to this datagram socket, with EPIPE, while what is in its queue can still be
+   * received. Returns 0, or -errno.
+   */
+  shutReceiving(fd: number): number;
   /** Bytes that may be in flight from this socket, overhead included, or -errno. */
   sendBufferSize(fd: number): number;
   /** Asks for a size, returns the size there is then (never over twice net.core.wmem_max), or -errno. */
@@ -118,7 +123,7 @@ export interface Native {
 export const datagramOverhead = 32;
 
 /** The interface above; as `kSurface` in native/module.cc. */
-const surface = 3;
+const surface = 4;
 
 /**
  * From src/native as well as from dist/native this is dist/native. The C library is not asked for, since Node has no cheap

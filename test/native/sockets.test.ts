@@ -5,7 +5,19 @@ import { connect, Socket } from 'node:net';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { datagramOverhead, readable, writable } from '../../src/native/native.ts';
-import { descriptors, EAGAIN, EBADF, ECONNREFUSED, EMSGSIZE, ENOTSOCK, folderOf, native, skip, turn } from './scene.ts';
+import {
+  descriptors,
+  EAGAIN,
+  EBADF,
+  ECONNREFUSED,
+  EMSGSIZE,
+  ENOTSOCK,
+  EPIPE,
+  folderOf,
+  native,
+  skip,
+  turn,
+} from './scene.ts';
 
 const text = (messages: string[]): Buffer[] => messages.map((message) => Buffer.from(message));
 
@@ -50,6 +62,17 @@ suite('datagram sockets', { skip }, () => {
       assert.equal(statSync(path).mode & 0o777, expected);
       assert.equal(statSync(`${path}s`).mode & 0o777, expected);
     }
+  });
+
+  test('who receives no more refuses what is sent, and keeps what has come', (context) => {
+    const { receiver, sender } = pair(context);
+    assert.equal(native().sendBatch(sender, text(['one', 'two']), 0), 2);
+    assert.equal(native().shutReceiving(receiver), 0);
+    assert.equal(native().sendBatch(sender, text(['three']), 0), -EPIPE);
+    assert.deepEqual(receive(receiver), ['one', 'two']);
+    assert.equal(native().receiveBatch(receiver, Buffer.alloc(10), 10, new Int32Array(1)), -EAGAIN);
+    closeAll(receiver, sender);
+    assert.equal(native().shutReceiving(receiver), -EBADF);
   });
 
   test('a batch goes out in order and comes in by slots', (context) => {
