@@ -35,6 +35,8 @@ export interface Commands {
   send: [args: { readonly to: string; readonly content: unknown }, result: null];
   /** Sends numbered messages without awaiting any, then waits for all. Returns how many were refused. */
   sendNumbered: [args: NumberedBatch, result: { readonly refused: number }];
+  /** Sends numbered messages, awaiting each, until one is refused; tells how many were not, and the code of the refusal. */
+  sendUntilGone: [args: { readonly to: string }, result: { readonly sent: number; readonly code: string }];
   /** Awaits `count` sends of numbered messages, then calls `process.exit(0)` in the same turn; never answers. */
   sendAndExit: [args: NumberedBatch, result: never];
   /** Reads until it has `count` messages. */

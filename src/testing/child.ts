@@ -102,6 +102,17 @@ const handlers: Handlers = {
     const outcomes = await Promise.allSettled(sendAll(batch));
     return { refused: outcomes.filter(({ status }) => status === 'rejected').length };
   },
+  async sendUntilGone({ to }) {
+    for (let sent = 0; ; sent++) {
+      try {
+        await own().sendMessage(to, numbered(sent, 100));
+      } catch (error) {
+        return { sent, code: isIpcError(error) ? error.code : String(error) };
+      }
+      // What answers at once would keep the process from whatever else it has to do.
+      if (sent % 16 === 0) await new Promise(setImmediate);
+    }
+  },
   async sendAndExit(batch) {
     await Promise.all(sendAll(batch));
     process.exit(0);

@@ -8,6 +8,7 @@ import { storeError } from '../directory/files.ts';
 import type { Member } from '../directory/member.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { again, type Pipes } from './pipe.ts';
+import { Plug } from './plug.ts';
 import { Reassembly } from './reassembly.ts';
 
 /** Bytes of one look at least: a pipe as large as Linux makes it unless told otherwise. */
@@ -20,14 +21,17 @@ export class Inbox implements Source {
   readonly #report: ConnectionReport;
   readonly #chunks: ChunkReader;
   readonly #reassembly: Reassembly;
+  readonly #pipes: Pipes;
+  #plug: Plug | undefined;
 
   /** Takes over the descriptor. */
   constructor(fd: number, pipes: Pipes, member: Member, report: ConnectionReport) {
     this.fd = fd;
+    this.#pipes = pipes;
     this.#member = member;
     this.#report = report;
     const source = {
-      read: (buffer: Uint8Array, offset: number, length: number) => this.#read(pipes, buffer, offset, length),
+      read: (buffer: Uint8Array, offset: number, length: number) => this.#read(buffer, offset, length),
       garbage: (bytes: number) =>
         this.#malformed(`${bytes} bytes in its FIFO were no message of anybody and have been skipped`),
     };
@@ -52,6 +56,7 @@ export class Inbox implements Source {
   next(): Uint8Array | undefined {
     const chunks = this.#chunks;
     while (chunks.next()) {
+      if (this.#plug?.isFiller(chunks.pid, chunks.tid) === true) continue;
       const whole = this.#reassembly.add(chunks.pid, chunks.tid, chunks.part, chunks.data);
       if (whole !== undefined) return whole;
     }
@@ -71,12 +76,17 @@ export class Inbox implements Source {
     return this.#reassembly.incomplete();
   }
 
+  shut(): boolean {
+    this.#plug ??= new Plug(this.fd, this.#pipes);
+    return this.#plug.fill();
+  }
+
   close(): void {
     closeSync(this.fd);
   }
 
-  #read(pipes: Pipes, buffer: Uint8Array, offset: number, length: number): number {
-    const result = pipes.read(this.fd, buffer, offset, length);
+  #read(buffer: Uint8Array, offset: number, length: number): number {
+    const result = this.#pipes.read(this.fd, buffer, offset, length);
     if (result >= 0) return result;
     if (result === again) return 0;
     throw storeError(systemError(result, 'read', this.#member.path), 'receive', this.#member.place);

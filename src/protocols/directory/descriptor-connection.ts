@@ -3,9 +3,9 @@
  * messages and messages bytes.
  *
  * Sealing: the entry is unlinked, so that nobody new begins to send. Who has it open could go on until the descriptor is
- * closed, so all that is in there is taken into memory (it is bounded by the kernel), and the descriptor is closed in the
- * very moment in which it was found empty, with no message half-written by a living sender. From then on the kernel refuses
- * what is sent, and nothing is lost unseen.
+ * closed, so all that is in there is taken into memory (it is bounded by the kernel), and the descriptor is closed when
+ * nothing more can come in, with no message half-written by a living sender. From then on the kernel refuses what is sent, and
+ * nothing is lost unseen.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError, quote } from '../../errors.ts';
@@ -33,6 +33,11 @@ export interface Source {
   readonly begun: boolean;
   /** True while a message of a living sender is here in part. */
   incomplete(): boolean;
+  /**
+   * Keeps others from putting anything in, once and for all. False where something may have come in meanwhile: it is to be
+   * taken, and this to be called again.
+   */
+  shut(): boolean;
   close(): void;
 }
 
@@ -163,12 +168,13 @@ export class DescriptorConnection implements Connection {
   async seal(): Promise<void> {
     if (this.#isClosed) return;
     this.#member.seal();
-    for (const end = performance.now() + linger; ; await sleep(lingerInterval)) {
+    const end = performance.now() + linger;
+    for (let isShut = false; !isShut;) {
       while (this.#drain());
-      if (!this.#source.incomplete() || performance.now() > end) break;
+      const late = performance.now() - end;
+      if (late < 0 && this.#source.incomplete()) await sleep(lingerInterval);
+      else isShut = this.#source.shut() || late > linger;
     }
-    // A read that found less than it asked for was the last; this one finds nothing at all.
-    this.#drain();
     this.#close();
   }
 

@@ -189,6 +189,17 @@ export function removeTree(path: string): void {
   rmSync(path, { recursive: true, force: true, maxRetries: 3 });
 }
 
+/** Removes a directory if nothing is in it; false where it is still there. */
+export function removeEmpty(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch (error) {
+    // ENOTEMPTY as a rule; whatever else keeps it is told when it is to be removed with all that is in it.
+    return isMissing(error);
+  }
+}
+
 /** Removes everything in a directory, and the directory where the system lets us. */
 export function emptyDirectory(path: string): void {
   for (const file of list(path)) removeTree(`${path}/${file}`);

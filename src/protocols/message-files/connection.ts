@@ -10,7 +10,7 @@ import type {
   ReceiveLimit,
 } from '../../protocol/protocol.ts';
 import type { Stats } from '../../protocol/stats.ts';
-import { list, look, moveFile, removeFile, storeError, writeNew } from '../directory/files.ts';
+import { list, look, moveFile, removeEmpty, removeFile, storeError, writeNew } from '../directory/files.ts';
 import type { EntryKind } from '../directory/entry-kind.ts';
 import type { Member } from '../directory/member.ts';
 import { entryFor } from '../directory/names.ts';
@@ -40,6 +40,8 @@ export class FilesConnection implements Connection {
   readonly #inFlight = new Set<string>();
   /** Neither readable nor removable: left where they are. */
   readonly #stuck = new Set<string>();
+  /** The sealed inbox was empty and is gone. */
+  #isRemoved = false;
 
   constructor(member: Member, kind: EntryKind, request: ConnectRequest) {
     this.#member = member;
@@ -62,6 +64,14 @@ export class FilesConnection implements Connection {
   }
 
   receive(limit: ReceiveLimit): Incoming[] {
+    const found = this.#collect(limit);
+    if (found.length > 0 || !this.#member.sealed) return found;
+    // Who had begun to send before the inbox was sealed may end only now. Once it is removed, that is refused.
+    this.#isRemoved ||= this.#attempt('stop receiving', () => removeEmpty(this.#member.inbox));
+    return this.#collect(limit);
+  }
+
+  #collect(limit: ReceiveLimit): Incoming[] {
     const found: Incoming[] = [];
     let size = 0;
     while (found.length < limit.messages) {
@@ -200,6 +210,7 @@ export class FilesConnection implements Connection {
   }
 
   #next(scan: boolean): string | undefined {
+    if (this.#isRemoved) return undefined;
     try {
       return this.#inbox.next(scan);
     } catch (error) {

@@ -32,6 +32,7 @@ export class Inbox implements Source {
   #messages: Uint8Array[] = [];
   #at = 0;
   #isEmpty = false;
+  #isShut = false;
 
   /** Takes over the descriptor. */
   constructor(fd: number, native: Native, member: Member, report: ConnectionReport) {
@@ -71,6 +72,14 @@ export class Inbox implements Source {
 
   /** As above. */
   incomplete(): boolean {
+    return false;
+  }
+
+  shut(): boolean {
+    if (this.#isShut) return true;
+    this.#isShut = true;
+    const result = this.#native.shutReceiving(this.fd);
+    if (result < 0) throw storeError(systemError(result, 'shutdown', this.#member.path), 'leave', this.#member.place);
     return false;
   }
 

@@ -26,7 +26,7 @@ const leastPatience = 4;
 /** Pause after the kernel had no memory for a datagram, in milliseconds. */
 const shortage = 10;
 
-const { EAGAIN, ECONNREFUSED, EMSGSIZE, ENOBUFS, ENOMEM, ENOTCONN } = constants.errno;
+const { EAGAIN, ECONNREFUSED, EMSGSIZE, ENOBUFS, ENOMEM, ENOTCONN, EPIPE } = constants.errno;
 
 interface Peer {
   readonly name: string;
@@ -76,8 +76,8 @@ export class Outbox implements Sink {
       if (result === -ENOBUFS || result === -ENOMEM) return { taken, blocked: sleep(shortage) };
       if (result === -EMSGSIZE) return { taken, error: this.#tooLarge(peer, batch[taken]?.bytes.length ?? 0) };
       this.#forget(peer);
-      // Its reader has gone, perhaps to come again under the same name.
-      const hasGone = result === -ECONNREFUSED || result === -ENOTCONN;
+      // Its reader has gone or is leaving, perhaps to come again under the same name.
+      const hasGone = result === -ECONNREFUSED || result === -ENOTCONN || result === -EPIPE;
       const next = hasGone && !isAnew ? this.#openAfter(peer.name, taken) : this.#failed(result, peer);
       if (isIpcError(next)) return { taken, error: next };
       if (!('fd' in next)) return { taken, blocked: next };

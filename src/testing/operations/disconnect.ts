@@ -45,6 +45,21 @@ export function disconnectTests(suite: Suite): void {
     await bus.sanityCheck();
   });
 
+  suite.crossProcess('what is sent while its receiver leaves is handed out, or refused', async (scene) => {
+    const bus = await scene.bus();
+    const sender = await scene.childClient(bus, 'sender');
+    for (let round = 0; round < 50; round++) {
+      const name = `receiver${round}`;
+      const receiver = await scene.connect(bus, name);
+      const told = sender.call('sendUntilGone', { to: name });
+      let got = (await take(receiver, 20)).length;
+      await receiver.disconnect((messages) => void (got += messages.length));
+      const { sent, code } = await told;
+      assert.match(code, /^IPCM_PEER_(GONE|UNKNOWN)$/);
+      assert.equal(got, sent, `in round ${round}`);
+    }
+  });
+
   suite.test('without a handler unread messages are an error that counts and names them', async (scene) => {
     const bus = await scene.bus();
     const [a, b] = await scene.clients(bus, 'a', 'b');
