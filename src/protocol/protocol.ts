@@ -120,6 +120,11 @@ export interface PeerEntry {
   readonly expiresAt: number | undefined;
   /** True for a client that said at its connect that it answers requests. */
   readonly service?: boolean | undefined;
+  /**
+   * When its inbox was made, empty, by the `monotonic` clock of its boot; it connected after that. Undefined for one that came
+   * back to what a suspended or dead client had left, and where it is not known. What was delivered before is lost.
+   */
+  readonly since?: number | undefined;
 }
 
 /** A peer that died or missed its suspension's deadline, and what was lost with it. */

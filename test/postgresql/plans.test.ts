@@ -26,6 +26,7 @@ function texts(): [name: string, text: string][] {
     process: '',
     silent: false,
     service: false,
+    since: undefined,
   };
   const found: [string, string][] = [];
   for (const [name, statement] of Object.entries(statements)) {

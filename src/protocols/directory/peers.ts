@@ -61,7 +61,8 @@ export function peerOf(name: string, found: Standing): PeerEntry | undefined {
   if (pid !== undefined) {
     const state = alive ? 'active' : 'dead';
     const service = pid.service === true ? { service: true } : {};
-    return { name, state, identity: pid.identity, expiresAt: undefined, ...service };
+    const since = pid.since === undefined ? {} : { since: pid.since };
+    return { name, state, identity: pid.identity, expiresAt: undefined, ...service, ...since };
   }
   return { name, state: hasExpired(expiresAt) ? 'dead' : 'suspended', identity: undefined, expiresAt };
 }

@@ -2,8 +2,8 @@
  * `NAME.pid`: who holds a name.
  *
  * The first line is the pid alone, which is all that the reference writes and reads. The second is our own: the identity
- * that makes it unique, then ` service` where the client answers requests, and ` ack` where it reads with acknowledgement, so
- * that its messages are kept when it dies.
+ * that makes it unique, then ` service` where the client answers requests, ` since=` and the time where its inbox was made anew,
+ * and ` ack` where it reads with acknowledgement, so that its messages are kept when it dies.
  */
 import { formatIdentity, parseIdentity, type ProcessIdentity } from '../../liveness/identity.ts';
 import { isAlive } from '../../liveness/alive.ts';
@@ -16,12 +16,15 @@ export interface PidRecord {
   readonly acknowledge: boolean;
   /** True when this client answers requests. */
   readonly service?: boolean | undefined;
+  /** See `PeerEntry`. */
+  readonly since?: number | undefined;
 }
 
 /** The content of a pid file. */
 export function formatPid(record: PidRecord): Buffer {
-  const { identity, acknowledge, service } = record;
-  const marks = `${service === true ? ' service' : ''}${acknowledge ? ' ack' : ''}`;
+  const { identity, acknowledge, service, since } = record;
+  const made = since === undefined ? '' : ` since=${since}`;
+  const marks = `${service === true ? ' service' : ''}${made}${acknowledge ? ' ack' : ''}`;
   return Buffer.from(`${identity.pid}\n${formatIdentity(identity)}${marks}\n`);
 }
 
@@ -35,7 +38,13 @@ export function readPid(path: string): PidRecord | undefined {
   const full = parseIdentity(second);
   if (full?.pid !== plain.pid) return { identity: plain, acknowledge: false };
   const marks = second.trimEnd().split(' ').slice(4);
-  return { identity: full, acknowledge: marks.includes('ack'), service: marks.includes('service') };
+  const made = Number(marks.find((mark) => mark.startsWith('since='))?.slice('since='.length));
+  return {
+    identity: full,
+    acknowledge: marks.includes('ack'),
+    service: marks.includes('service'),
+    since: Number.isFinite(made) ? made : undefined,
+  };
 }
 
 /** True when two records name the same process. */

@@ -10,6 +10,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError, quote, systemCode } from '../../errors.ts';
+import { monotonic } from '../../liveness/monotonic.ts';
 import type { ConnectRequest, Reaped } from '../../protocol/protocol.ts';
 import { claim, claims, isHeld, linkPatiently, putBack } from './claims.ts';
 import type { Arrival } from './entry-kind.ts';
@@ -82,7 +83,7 @@ class Attempt<Handle> {
       return hasExpired(found.expiresAt) ? this.#afterExpired(found.expiresAt) : this.#suspended(found.expiresAt);
     if (this.#request.mode === 'reconnect')
       throw this.#nobody('nobody of that name is suspended or died here; connect instead');
-    return this.#link() ? this.#newEntry() : undefined;
+    return this.#link(monotonic()) ? this.#newEntry() : undefined;
   }
 
   /** The error after all patience. */
@@ -125,9 +126,9 @@ class Attempt<Handle> {
   }
 
   /** Writes the pid file if there is none; false where somebody else was faster, or is busy with the name. */
-  #link(): boolean {
+  #link(since: number | undefined): boolean {
     const { place, self } = this.#reaper;
-    const record = formatPid({ ...this.#request, identity: self });
+    const record = formatPid({ ...this.#request, identity: self, since });
     if (!placeFile(`${this.#path}.pid`, record, stagingPath(place.route, self))) return false;
     if (!this.#claimed()) return true;
     this.#unlink();
@@ -193,7 +194,7 @@ class Attempt<Handle> {
       const until = expiresAt === undefined ? '' : `, or wait until ${new Date(expiresAt * 1000).toISOString()}`;
       throw this.#taken(`the client of that name is suspended; reconnect as it${until}, or use another name`);
     }
-    if (!this.#link()) return undefined;
+    if (!this.#link(undefined)) return undefined;
     // Whoever removes the deadline has the client: we, or a reaper that found it expired just now.
     const ours = removeFile(`${this.#path}.suspend`) || expiresAt === undefined;
     if (ours && look(this.#path) !== undefined) return this.#oldEntry();

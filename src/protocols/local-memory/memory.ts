@@ -14,6 +14,8 @@ export interface MemoryClient {
   readonly identity: ProcessIdentity;
   /** True when it answers requests. */
   readonly service: boolean;
+  /** See `PeerEntry`. */
+  readonly since: number | undefined;
   state: 'active' | 'suspended';
   expiresAt: number | undefined;
   sealed: boolean;

@@ -1,5 +1,6 @@
 /** A store in this process's memory, seen from outside. */
 import { IpcError } from '../../errors.ts';
+import { monotonic } from '../../liveness/monotonic.ts';
 import type { Connection, ConnectRequest, PeerEntry, Reaped, Store, UnreadMessage } from '../../protocol/protocol.ts';
 import type { Stats } from '../../protocol/stats.ts';
 import type { Serializer } from '../../serializers/serializer.ts';
@@ -14,6 +15,7 @@ function entryOf(name: string, client: MemoryClient): PeerEntry {
     identity: client.state === 'active' ? client.identity : undefined,
     expiresAt: client.expiresAt,
     ...(client.service && client.state === 'active' ? { service: true } : {}),
+    ...(client.since !== undefined && client.state === 'active' ? { since: client.since } : {}),
   };
 }
 
@@ -97,6 +99,7 @@ export class LocalMemoryStore implements Store {
     const client: MemoryClient = {
       identity,
       service: service === true,
+      since: held === undefined ? monotonic() : undefined,
       state: 'active',
       expiresAt: undefined,
       sealed: false,

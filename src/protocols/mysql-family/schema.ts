@@ -28,6 +28,7 @@ const here = 'CASE WHEN active IS NOT NULL OR pid IS NOT NULL THEN 1 END';
 
 const toPeers: Added = {
   ipcm_process: 'VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL',
+  ipcm_since: 'DOUBLE DEFAULT NULL',
   // Null for all who are nobody, so that the others are found without reading the rows of all who ever were.
   ipcm_here: `TINYINT GENERATED ALWAYS AS (${here}) VIRTUAL`,
 };

@@ -14,6 +14,8 @@ export interface PeerRow {
   readonly acknowledge: boolean;
   /** True when it answers requests. */
   readonly service: boolean;
+  /** See `PeerEntry`. */
+  readonly since: number | undefined;
   /** `ipcm_process`, as it stands. */
   readonly process: string | undefined;
   /** True when its lease is over, or it has none, where there are leases. */
@@ -57,6 +59,7 @@ export function peerRow(row: Row): PeerRow | undefined {
     expiresAt: pid === undefined ? numberOf(row['suspend_expires']) : undefined,
     acknowledge: known && process?.endsWith(' ack') === true,
     service: known && process?.split(' ').includes('service') === true,
+    since: known ? numberOf(row['ipcm_since']) : undefined,
     process: known ? process : undefined,
     silent: row['silent'] === true || row['silent'] === 1,
   };
@@ -83,12 +86,13 @@ export function isDead(peer: PeerRow, isAlive: Judge): boolean {
 
 /** A peer as the store shows it. */
 export function entryOf(peer: PeerRow, isAlive: Judge): PeerEntry {
-  const { name, identity, active, expiresAt } = peer;
+  const { name, identity, active, expiresAt, since } = peer;
   const service = peer.service ? { service: true } : {};
+  const made = since === undefined ? {} : { since };
   if (isDead(peer, isAlive)) return { name, state: 'dead', identity, expiresAt, ...service };
   if (identity === undefined) return { name, state: 'suspended', identity, expiresAt };
   const state = active === undefined ? 'leaving' : 'active';
-  return { name, state, identity, expiresAt: undefined, ...service };
+  return { name, state, identity, expiresAt: undefined, ...service, ...made };
 }
 
 /** Judges many processes, each one once. */

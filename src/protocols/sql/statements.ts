@@ -7,6 +7,7 @@
  * | | |
  * |---|---|
  * | `ipcm_peers.ipcm_process` | the identity that makes the pid unique, ` service` where the client answers requests, ` ack` where it reads with acknowledgement |
+ * | `ipcm_peers.ipcm_since` | when its inbox was made, as `PeerEntry.since` tells it |
  * | `ipcm_messages.ipcm_id` | where ids are UUIDs: the id that is none |
  * | `ipcm_messages.ipcm_turn` | null: waits. Positive: handed out by the process of that pid, and not acknowledged yet. Negative: put back; such come first, in rising order |
  * | `ipcm_reaped` | who was reaped, with what was lost, the last ten thousand |
@@ -56,7 +57,7 @@ export function makeStatements(flavour: Flavour) {
   const size = flavour.bytes('content');
   const name = `${flavour.text('id')} AS id`;
   const silent = flavour.silent === undefined ? '' : `, ${flavour.silent} AS silent`;
-  const peer = `SELECT ${name}, pid, active, suspend_expires, ipcm_process${silent} FROM`;
+  const peer = `SELECT ${name}, pid, active, suspend_expires, ipcm_process, ipcm_since${silent} FROM`;
   const sender = `${flavour.text(from)} AS ${from}`;
   const here = '(active IS NOT NULL OR pid IS NOT NULL)';
   const ids = flavour.givenIds === true ? 'id, ipcm_id' : 'id';
@@ -79,11 +80,14 @@ export function makeStatements(flavour: Flavour) {
     peer: rows(`${peer} ipcm_peers WHERE id = ${v1}`),
     /** id. To be changed by the same transaction. */
     peerToChange: rows(`${peer} ipcm_peers WHERE id = ${v1}${flavour.locking ?? ''}`),
-    /** id, pid, active, process */
-    newPeer: change(`INSERT INTO ipcm_peers (id, pid, active, ipcm_process) VALUES (${v1}, ${v2}, ${v3}, ${v4})`),
-    /** pid, active, process, id */
+    /** id, pid, active, process, since */
+    newPeer: change(
+      `INSERT INTO ipcm_peers (id, pid, active, ipcm_process, ipcm_since) VALUES (${v1}, ${v2}, ${v3}, ${v4}, ${v5})`,
+    ),
+    /** pid, active, process, since, id */
     takePeer: change(
-      `UPDATE ipcm_peers SET pid = ${v1}, active = ${v2}, ipcm_process = ${v3}, suspend_expires = NULL WHERE id = ${v4}`,
+      `UPDATE ipcm_peers SET pid = ${v1}, active = ${v2}, ipcm_process = ${v3}, ipcm_since = ${v4}, suspend_expires = NULL ` +
+        `WHERE id = ${v5}`,
     ),
     /** id. A sender that never was a client: messages must refer to somebody. */
     nobody: change(`INSERT INTO ipcm_peers (id, active) VALUES (${v1}, NULL) ${orNothing}`),

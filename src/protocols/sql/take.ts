@@ -1,5 +1,6 @@
 /** Taking a name: a free one, a suspended one, a dead one's. One transaction, so that of any number of processes one wins. */
 import { IpcError, quote } from '../../errors.ts';
+import { monotonic } from '../../liveness/monotonic.ts';
 import type { ConnectRequest, Reaped } from '../../protocol/protocol.ts';
 import type { Backend } from './contract.ts';
 import type { Work } from './query.ts';
@@ -23,14 +24,17 @@ export function* take(backend: Backend, request: ConnectRequest): Work<Taken> {
   if (found !== undefined && !dead) refuseHolder(backend, request, found);
 
   let reaped: Reaped | undefined;
+  let since: number | undefined;
   if (mode === 'reconnect') {
     if (found === undefined) throw nobody(backend, request, 'nobody of that name is suspended or died here');
     if (hasExpired(found)) throw nobody(backend, request, 'its suspension has ended, and what was sent to it is gone');
   } else if (dead && found !== undefined && (hasExpired(found) || !acknowledge)) {
     reaped = yield* drop(backend, found);
+    since = monotonic();
   } else if (found === undefined) {
     // What somebody sent to a name that nobody holds any more; the statistics are for us to go on with.
     yield { statement: statements.removeAll, values: [name] };
+    since = monotonic();
   }
   // Handed out in an earlier life and never acknowledged.
   yield { statement: statements.releaseAll, values: [name] };
@@ -38,7 +42,7 @@ export function* take(backend: Backend, request: ConnectRequest): Work<Taken> {
   const process = processColumn(request);
   if (backend.tenure !== undefined) yield* backend.tenure.begin(process);
   const now = Date.now() / 1000;
-  const row = [identity.pid, now, process];
+  const row = [identity.pid, now, process, since ?? null];
   if (rows[0] === undefined) yield { statement: statements.newPeer, values: [name, ...row] };
   else yield { statement: statements.takePeer, values: [...row, name] };
   return { reaped };

@@ -32,6 +32,7 @@ const wire = [
 
 const columns = [
   ['ipcm_peers', 'ipcm_process', 'TEXT'],
+  ['ipcm_peers', 'ipcm_since', 'REAL'],
   ['ipcm_messages', 'ipcm_turn', 'INTEGER'],
 ] as const;
 
@@ -44,7 +45,7 @@ const ours = [
   'CREATE TABLE IF NOT EXISTS ipcm_reaped(seq INTEGER PRIMARY KEY, name TEXT NOT NULL, pid INTEGER, lost INTEGER NOT NULL)',
   'CREATE TABLE IF NOT EXISTS ipcm_rejected(seq INTEGER PRIMARY KEY, id TEXT, "to" TEXT, "from" TEXT, stamp REAL, content BLOB)',
   // Of those who are somebody, among the rows of all who ever were.
-  'CREATE INDEX IF NOT EXISTS ipcm_peers_here ON ipcm_peers(id, pid, active, suspend_expires, ipcm_process) WHERE (active IS NOT NULL OR pid IS NOT NULL)',
+  'CREATE INDEX IF NOT EXISTS ipcm_peers_here ON ipcm_peers(id, pid, active, suspend_expires, ipcm_process, ipcm_since) WHERE (active IS NOT NULL OR pid IS NOT NULL)',
   `CREATE INDEX IF NOT EXISTS ${marker} ON ipcm_messages("to", ipcm_turn, stamp)`,
 ].map(change);
 
@@ -60,14 +61,18 @@ export function* makeTables(): Work<void> {
   for (const statement of ours) yield { statement, values: [] };
 }
 
-const known = rows(`SELECT name FROM sqlite_master WHERE name IN ('ipcm_peers', 'ipcm_messages', '${marker}')`);
+// The column that was added last is looked for in the words of its table.
+const known = rows(
+  `SELECT name, sql LIKE '%ipcm_since%' AS recent FROM sqlite_master WHERE name IN ('ipcm_peers', 'ipcm_messages', '${marker}')`,
+);
 
 /** `ours`: a store, complete. `wire`: one that somebody else made. `none`: no store. */
 export function* inspect(): Work<'ours' | 'wire' | 'none'> {
   const found = yield { statement: known, values: [] };
   const names = found.rows.map(({ name }) => name);
   if (!names.includes('ipcm_peers') || !names.includes('ipcm_messages')) return 'none';
-  return names.includes(marker) ? 'ours' : 'wire';
+  const isRecent = found.rows.some(({ name, recent }) => name === 'ipcm_peers' && recent === 1);
+  return isRecent && names.includes(marker) ? 'ours' : 'wire';
 }
 
 const foreign = rows(

@@ -1,5 +1,6 @@
 /** Who is there. */
 import assert from 'node:assert/strict';
+import { monotonic } from '../../liveness/monotonic.ts';
 import { rejectsWith } from '../assertions.ts';
 import type { Suite } from '../suite.ts';
 
@@ -37,6 +38,26 @@ export function peersTests(suite: Suite): void {
     await asked.disconnect();
     await scene.connect(bus, 'asked');
     assert.deepEqual(await shown(), [undefined, undefined]);
+  });
+
+  suite.test('a peer is shown with the time since when its inbox is', async (scene) => {
+    const bus = await scene.bus();
+    const a = await scene.connect(bus, 'a');
+    const times = [monotonic()];
+    for (let n = 0; n < 2; n++) {
+      const b = await scene.connect(bus, 'b');
+      times.push((await a.peer('b'))?.since ?? NaN, monotonic());
+      await b.disconnect();
+    }
+    assert.deepEqual(
+      times,
+      times.toSorted((x, y) => x - y),
+    );
+    if (!suite.subject.capabilities.suspend) return;
+    const sleeper = await scene.connect(bus, 'b');
+    await sleeper.suspend();
+    await scene.reconnect(bus, 'b');
+    assert.equal((await a.peer('b'))?.since, undefined, 'one that came back goes on with what it had');
   });
 
   suite.test('peerActive with a timeout waits for one to come up', async (scene) => {
