@@ -47,6 +47,7 @@ export class OwnAnswers implements Answers {
       client,
       busy: () => this.#arrange(),
       catchUp: () => this.#catchUp(),
+      threw: uncaught,
     });
     this.requests.watch(() => this.#tell());
   }
@@ -125,7 +126,7 @@ export class OwnAnswers implements Answers {
     const error = new IpcError('IPCM_NOT_CONNECTED', 'the answers cannot be read any more', { cause });
     for (const news of this.#pollers) news.fail(error);
     this.#pollers.clear();
-    this.requests.close(error);
+    this.requests.fail(error);
   }
 
   async #catchUp(): Promise<void> {
@@ -153,6 +154,13 @@ export class OwnAnswers implements Answers {
   #tell(): void {
     for (const news of this.#pollers) news.tell();
   }
+}
+
+/** What a callback throws is its owner's, as if an event had called it. */
+function uncaught(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }
 
 /** Answers that come to a service, which reads by itself. */

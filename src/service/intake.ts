@@ -7,6 +7,7 @@
  * while a request of the service's own is open everything is read, before it is running and while it ends, too: a handler
  * that waits for an answer would otherwise wait for itself.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Client } from '../client/client.ts';
 import type { Message } from '../message/message.ts';
 import type { Requests } from './requests.ts';
@@ -76,6 +77,14 @@ export class Intake {
     if (this.#held.length > 0) this.#takeHeld();
     this.#wake?.();
     this.#wake = undefined;
+  }
+
+  /** Resolves when everything that was there at the call has been sorted, or no answer is waited for any more. */
+  async caughtUp(): Promise<void> {
+    // While answers are waited for it reads by itself.
+    while (this.#port.requests.open > 0 && (await this.#port.client.haveReadyMessages())) await nextTurn();
+    // What was taken from the inbox last is sorted within a turn.
+    await nextTurn();
   }
 
   /** Stops reading, for good. */

@@ -7,8 +7,8 @@
  */
 import type { Client } from '../client/client.ts';
 import { IpcError, isIpcError, quote } from '../errors.ts';
+import { monotonic } from '../liveness/monotonic.ts';
 import { uuidAt } from '../message/id.ts';
-import { bootTicks } from './boot-clock.ts';
 import { PeerWatch, type WatchedRequest } from './peer-watch.ts';
 import { cancelContent, infoContent, requestContent, type Outcome } from './wire.ts';
 
@@ -36,9 +36,12 @@ export interface RequestsPort {
   busy(open: boolean): void;
   /** Reads what has arrived already, so that no answer is missed. */
   catchUp(): Promise<void>;
+  /** A callback threw. */
+  threw(error: unknown): void;
 }
 
 interface Pending extends WatchedRequest {
+  delivered: number | undefined;
   /** Its outcome is kept until somebody asks for it. */
   keep: boolean;
   settle: (settled: Settled) => void;
@@ -53,6 +56,7 @@ export class Requests {
   readonly #kept = new Map<string, { readonly peer: string; readonly settled: Settled }>();
   readonly #watch: PeerWatch;
   #settled = 0;
+  #closed: IpcError | undefined;
   readonly #watchers = new Set<() => void>();
   #waiting: { readonly peer: string; readonly resolve: () => void }[] = [];
 
@@ -100,8 +104,13 @@ export class Requests {
       this.#kept.set(id, { peer, settled });
     };
     const tell = (settled: Settled): void => {
-      if ('error' in settled) callback?.(settled.error, undefined);
-      else callback?.(undefined, settled.response);
+      try {
+        if ('error' in settled) callback?.(settled.error, undefined);
+        else callback?.(undefined, settled.response);
+      } catch (error) {
+        // Others, whose outcome comes by the same message or the same look, get theirs all the same.
+        this.#port.threw(error);
+      }
     };
     const content: MakeContent = (id, deadline) => requestContent(id, request ?? null, deadline);
     const id = this.#send('sendRequest', peer, content, options, callback === undefined ? keep : tell);
@@ -166,9 +175,21 @@ export class Requests {
     this.#watch.look();
   }
 
-  /** Ends all that are open. */
+  /** Ends all that are open; what comes after them goes on. */
+  fail(error: IpcError): void {
+    const open = [...this.#open.keys()];
+    for (const id of open) this.#settle(id, { error });
+  }
+
+  /** Takes no more requests: whoever asks is told `error`. */
+  refuse(error: IpcError): void {
+    this.#closed ??= error;
+  }
+
+  /** Ends all that are open, for good. */
   close(error: IpcError): void {
-    for (const id of this.#open.keys()) this.#settle(id, { error });
+    this.refuse(error);
+    this.fail(error);
     this.#watch.close();
   }
 
@@ -190,6 +211,8 @@ export class Requests {
   ): string {
     const { client } = this.#port;
     const { timeout, signal } = options;
+    // Thrown, since a callback that asks again whenever it is told an error would be told for ever.
+    if (this.#closed !== undefined) throw this.#closed;
     const id = uuidAt(Date.now() * 1000);
     signal?.throwIfAborted();
     if (timeout !== undefined && !(timeout >= 0)) {
@@ -199,7 +222,8 @@ export class Requests {
     const pending: Pending = {
       id,
       peer,
-      sent: bootTicks(),
+      delivered: undefined,
+      seen: undefined,
       keep: false,
       settle: (settled) => settle(settled, id),
       timer: undefined,
@@ -207,9 +231,10 @@ export class Requests {
     };
     this.#open.set(id, pending);
     if (this.#open.size === 1) this.#port.busy(true);
-    client
-      .sendMessage(peer, content(id, deadline))
-      .catch((error: unknown) => this.#settle(id, { error: asError(error) }));
+    client.sendMessage(peer, content(id, deadline)).then(
+      () => (pending.delivered = monotonic()),
+      (error: unknown) => this.#settle(id, { error: asError(error) }),
+    );
     if (deadline !== undefined && timeout !== undefined && timeout < 2 ** 31) {
       pending.timer = setTimeout(() => this.#settle(id, { error: tooSlow(call, client.id, peer, timeout) }), timeout);
     }
@@ -237,11 +262,13 @@ export class Requests {
       this.#port.busy(false);
     }
     this.#settled++;
-    pending.settle(settled);
     for (const wake of this.#watchers) wake();
-    if (this.#waiting.length === 0 || this.#hasOpen(pending.peer)) return;
-    for (const { peer, resolve } of this.#waiting) if (peer === pending.peer) resolve();
-    this.#waiting = this.#waiting.filter(({ peer }) => peer !== pending.peer);
+    if (this.#waiting.length > 0 && !this.#hasOpen(pending.peer)) {
+      for (const { peer, resolve } of this.#waiting) if (peer === pending.peer) resolve();
+      this.#waiting = this.#waiting.filter(({ peer }) => peer !== pending.peer);
+    }
+    // Last, when everything is in order: a callback may do whatever it likes.
+    pending.settle(settled);
   }
 
   #hasOpen(peer: string): boolean {

@@ -91,8 +91,12 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
       begun: (work) => this.#inHand.add(work),
     });
     this.children = new ServiceChildren(() => this.#settings.grace);
-    // While requests are open the service reads; what has arrived is dealt with before others get their turn.
-    this.requests = new Requests({ client, busy: () => this.#intake.changed(), catchUp: async () => undefined });
+    this.requests = new Requests({
+      client,
+      busy: () => this.#intake.changed(),
+      catchUp: () => this.#intake.caughtUp(),
+      threw: (error) => this.#calling.failed(error, this.#settings.interceptErrors),
+    });
     this.#intake = new Intake({
       client,
       requests: this.requests,

@@ -1,9 +1,10 @@
 /** Services that are killed, stopped, busy or crash: who asked them knows, soon, and never by a timeout. */
 import assert from 'node:assert/strict';
 import { readProcStat } from '../../liveness/identity.ts';
-import { hasNothing, rejectsWith, takeContents } from '../assertions.ts';
+import { fieldsOf, hasNothing, rejectsWith, take, takeContents } from '../assertions.ts';
 import { lives } from '../faults.ts';
-import { helper, type About } from '../services/helper.ts';
+import { upTo } from '../numbered.ts';
+import { helper, type About, type Ask } from '../services/helper.ts';
 import type { Suite } from '../suite.ts';
 import { until } from '../until.ts';
 
@@ -72,6 +73,46 @@ export function serviceFaultTests(suite: Suite): void {
     await until('they are gone', () => ![inner, worker].some(lives));
     assert.equal(await observer.peerExists('inner'), false);
   });
+
+  suite.test('a service that starts again in its process does not answer for the one before', async (scene) => {
+    const bus = await scene.bus();
+    const handle = await scene.handle<Ask>(bus, 'helper');
+    for (const looks of [false, true]) {
+      const { service, ended } = await scene.serve(bus, 'helper', helper);
+      const lost = rejectsWith(handle.request({ do: 'hang' }, never), 'IPCM_PEER_GONE');
+      if (looks) await handle.request({ do: 'slow', with: 100 });
+      else await until('it is in hand', async () => service.counts.open === 1);
+      service.end();
+      await ended;
+      const successor = await scene.serve(bus, 'helper', helper);
+      await lost;
+      assert.equal(await handle.request({ do: 'echo', with: 'the next' }, never), 'the next');
+      successor.service.end();
+      await successor.ended;
+    }
+  });
+
+  suite.test(
+    'an answer that was delivered to a busy service is its own, although its sender has left',
+    async (scene) => {
+      const bus = await scene.bus();
+      const asked = await scene.connect(bus, 'asked');
+      await scene.serve(bus, 'busy', {
+        handleRequest: (_, { service }) => service.peer('asked').request('?', never),
+        onAll: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1),
+        onGeneralMessage: () => undefined,
+      });
+      const handle = await scene.handle(bus, 'busy');
+      const answered = handle.request(null, never);
+      const { ipcm_request_id: id } = fieldsOf((await take(asked, 1))[0]);
+      // Behind so many that it is not read with the first of them.
+      const sent = upTo(400).map((n) => asked.sendMessage('busy', n));
+      await asked.sendMessage('busy', { ipcm_response_id: id, response: 'the last thing it said' });
+      await Promise.all(sent);
+      await asked.disconnect();
+      assert.equal(await answered, 'the last thing it said');
+    },
+  );
 
   suite.crossProcess('a name that was taken over does not answer for the dead', async (scene) => {
     const bus = await scene.bus();
