@@ -1,16 +1,16 @@
 /** The way in: spawn a store, connect to one, and the defaults of this process. */
-import type { Client } from './client/client.ts';
-import { connectClient } from './client/connect.ts';
 import { clientOptionsOf, accessOf, resolveClientOptions, type ClientOptions } from './client/options.ts';
+import { ipcmConnect, ipcmReconnect, notViable } from './connect.ts';
 import { IpcError, quote } from './errors.ts';
 import { ownIdentity } from './liveness/identity.ts';
 import type { Protocol, Store } from './protocol/protocol.ts';
 import { infoName, resolveProtocol, standardProtocols } from './protocols/resolve.ts';
 import { defaultSerializerName, resolveSerializer, type SerializerInput } from './serializers/resolve.ts';
-import type { Serializer } from './serializers/serializer.ts';
 import { constants } from 'node:os';
-import { parseInfo, type ConnectionInfo } from './spawn/connection-info.ts';
+import { parseInfo } from './spawn/connection-info.ts';
 import { Spawn } from './spawn/spawn.ts';
+
+export { ipcmConnect, ipcmReconnect, type ConnectOptions, type InfoInput } from './connect.ts';
 
 /** Options of {@link ipcmSpawn}; those of a client become the defaults of `Spawn.connect`. */
 export interface SpawnOptions extends ClientOptions {
@@ -33,17 +33,6 @@ export interface SpawnOptions extends ClientOptions {
   /** Tell on stderr, or to the function, how a shutdown goes. Default false. */
   readonly debug?: boolean | ((line: string) => void) | undefined;
 }
-
-/** Options of {@link ipcmConnect} and {@link ipcmReconnect}. */
-export interface ConnectOptions extends ClientOptions {
-  /** The protocol object, where the info names one that this process cannot import. */
-  readonly protocol?: Protocol | undefined;
-  /** The serializer object, likewise. */
-  readonly serializer?: Serializer | undefined;
-}
-
-/** Connection info as a string, as an array, or the `Spawn` itself. */
-export type InfoInput = string | ConnectionInfo | Spawn;
 
 interface Defaults {
   protocol: string | Protocol | undefined;
@@ -143,41 +132,6 @@ export async function ipcmSpawned(
   return { spawn, store };
 }
 
-/**
- * Connects to a store under a name that nobody holds. What a dead client of that name left is removed first, or taken
- * over with `{ack: true}`.
- *
- * Rejects with `IPCM_NAME_TAKEN`, `IPCM_INVALID_NAME`, `IPCM_INVALID_INFO`, `IPCM_STORE_MISSING`, `IPCM_ROUTE_UNSAFE`,
- * `IPCM_UNKNOWN_PROTOCOL`, `IPCM_UNKNOWN_SERIALIZER`, `IPCM_NOT_VIABLE`, `IPCM_NOT_SUPPORTED`, `IPCM_INVALID_OPTION`.
- */
-export function ipcmConnect(name: string, info: InfoInput, options: ConnectOptions = {}): Promise<Client> {
-  return connect('connect', name, info, options);
-}
-
-/**
- * Connects under a name that was suspended, or whose process died, and gets what was sent meanwhile.
- *
- * Rejects as {@link ipcmConnect}, and with `IPCM_NO_SUCH_CLIENT` when there is nothing to come back to.
- */
-export function ipcmReconnect(name: string, info: InfoInput, options: ConnectOptions = {}): Promise<Client> {
-  return connect('reconnect', name, info, options);
-}
-
-async function connect(
-  mode: 'connect' | 'reconnect',
-  name: string,
-  info: InfoInput,
-  options: ConnectOptions,
-): Promise<Client> {
-  const call = mode === 'connect' ? 'ipcmConnect' : 'ipcmReconnect';
-  const [protocolName, serializerSpec, route] = parseInfo(call, info);
-  const protocol = await resolveProtocol(options.protocol ?? protocolName);
-  const reason = await protocol.unviable({ route, protocolOptions: options.protocolOptions ?? {} });
-  if (reason !== undefined) throw notViable(protocol, reason);
-  const serializer = await resolveSerializer(options.serializer ?? serializerSpec);
-  return connectClient(mode, name, { protocol, serializer, route }, clientOptionsOf(options));
-}
-
 async function pickProtocol(options: SpawnOptions): Promise<Protocol> {
   const given = { route: options.route, protocolOptions: options.protocolOptions ?? {} };
   const single = options.protocol ?? (options.protocols === undefined ? defaults.protocol : undefined);
@@ -202,10 +156,6 @@ async function pickProtocol(options: SpawnOptions): Promise<Protocol> {
 
 function tellStderr(line: string): void {
   process.stderr.write(`ipcm: ${line}\n`);
-}
-
-function notViable(protocol: Protocol, reason: string): IpcError {
-  return new IpcError('IPCM_NOT_VIABLE', `${protocol.name} is not viable here: ${reason}`, { protocol: protocol.name });
 }
 
 function signalName(signal: string | undefined): NodeJS.Signals | undefined {

@@ -21,6 +21,7 @@ const rows = [
   ['spawn'],
   ['protocols'],
   ['protocols/resolve.ts'],
+  ['connect.ts'],
   ['bus.ts'],
   ['service'],
   ['index.ts'],

@@ -29,8 +29,8 @@ export interface Assignment {
   readonly name: string;
   /** Info of the bus that it shall take part in. */
   readonly info: string;
-  readonly code: CodeReference | undefined;
-  readonly params: unknown;
+  readonly code?: CodeReference | undefined;
+  readonly params?: unknown;
   /** What the role alone knows. */
   readonly settings: Readonly<Record<string, unknown>>;
 }

@@ -1,10 +1,14 @@
 /**
- * What parent and child say to each other over the private pipe: frames of a 4-byte length and a structured clone. Neither
- * argv nor the environment show any of it, and its end tells each side that the other has gone.
+ * What parent and child say to each other over the private pipe: frames of a 4-byte length and a value, as JSON where that
+ * is the same, else as a structured clone. Neither argv nor the environment show any of it, and its end tells each side that
+ * the other has gone.
  */
 import { readSync, writeSync } from 'node:fs';
-import { deserialize, serialize } from 'node:v8';
 import { IpcError, systemCode } from '../errors.ts';
+import { isPlain } from './plain.ts';
+
+/** What a structured clone begins with, and no JSON. */
+const cloneMark = 0xff;
 
 /** Nobody is left to say what to do. */
 export class StarterGone extends Error {
@@ -18,7 +22,7 @@ export const controlDescriptor = 3;
 export function frameOf(call: string, value: unknown): Buffer {
   let body: Buffer;
   try {
-    body = serialize(value);
+    body = encode(value);
   } catch (error) {
     throw new IpcError(
       'IPCM_INVALID_OPTION',
@@ -29,6 +33,16 @@ export function frameOf(call: string, value: unknown): Buffer {
   const head = Buffer.alloc(4);
   head.writeUInt32BE(body.length);
   return Buffer.concat([head, body]);
+}
+
+/** `node:v8` loads all of the streams, 3 ms that a start is spared where nothing asks for it. */
+function encode(value: unknown): Buffer {
+  return isPlain(value) ? Buffer.from(JSON.stringify(value)) : process.getBuiltinModule('node:v8').serialize(value);
+}
+
+function decode(body: Buffer): unknown {
+  if (body[0] === cloneMark) return process.getBuiltinModule('node:v8').deserialize(body);
+  return JSON.parse(body.toString('utf8'));
 }
 
 /** Bytes of the largest frame that a parent takes: reports are short. */
@@ -53,14 +67,14 @@ export class FrameReader {
       if (this.#rest.length < end) return;
       const body = this.#rest.subarray(4, end);
       this.#rest = this.#rest.subarray(end);
-      this.#take(deserialize(body));
+      this.#take(decode(body));
     }
   }
 }
 
 /** In the child: waits for one frame. Throws when the pipe is not there, or ends before. */
 export function readFrame(): unknown {
-  return deserialize(readExactly(readExactly(4).readUInt32BE()));
+  return decode(readExactly(readExactly(4).readUInt32BE()));
 }
 
 /** Milliseconds that a child waits for its parent to read. */

@@ -5,9 +5,9 @@
  * failure - the error that the child sent, the end of its stderr, how it ended - goes into one error. Nothing of it keeps
  * this process alive once the child is ready.
  */
-import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
+import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { closeSync } from 'node:fs';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Stream } from 'node:stream';
 import { IpcError, quote } from '../errors.ts';
 import type { Assignment, ChildReport, Daemonize } from './assignment.ts';
@@ -63,7 +63,9 @@ export class Launched {
       inherit: this.#inherit,
     });
     const control = this.#child.stdio[3];
-    if (!(control instanceof Socket)) throw new TypeError('a pipe of a child is a socket');
+    if (!(control instanceof process.getBuiltinModule('node:net').Socket)) {
+      throw new TypeError('a pipe of a child is a socket');
+    }
     this.#control = control;
     this.#listen();
     // Whoever is interested asks; a promise that nobody asked for is no accident.
@@ -110,7 +112,7 @@ export class Launched {
 
   /** Says what to do. Throws `IPCM_INVALID_OPTION` where the params cannot be cloned. */
   assign(assignment: Assignment): void {
-    const frame = frameOf(this.#call, assignment);
+    const frame = frameOf(this.#call, given(assignment));
     // The process that starts a daemon reads one frame, the daemon the next.
     if (this.#daemon) {
       const first: Daemonize = { daemonize: true, inherit: this.#inherit.length };
@@ -242,6 +244,17 @@ export class Launched {
   }
 }
 
+/** What is undefined was not given, but in the params, which are somebody else's. */
+function given({ params, code, settings, ...rest }: Assignment): object {
+  const connect = settings['connect'];
+  const told = typeof connect === 'object' && connect !== null ? { ...settings, connect: defined(connect) } : settings;
+  return defined({ ...rest, params, code: code === undefined ? code : defined(code), settings: defined(told) });
+}
+
+function defined(members: object): object {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+}
+
 interface Outputs {
   readonly stdout: OutputTarget;
   readonly stderr: OutputTarget;
@@ -253,7 +266,8 @@ function start({ command, env, cwd }: ReturnType<typeof planOf>, { stdout, stder
   const opened = [outputDescriptor(stdout), stderr === 'inherit' ? 'pipe' : outputDescriptor(stderr)] as const;
   const stdio: StdioOptions = ['ignore', ...opened, 'pipe', ...inherit];
   try {
-    return spawn(file, args, { env, cwd, stdio });
+    // Loaded when it is needed: most services start no others.
+    return process.getBuiltinModule('node:child_process').spawn(file, args, { env, cwd, stdio });
   } catch (error) {
     throw new IpcError('IPCM_SERVICE_FAILED', `${quote(file)} cannot be started: ${String(error)}`, { cause: error });
   } finally {

@@ -1,6 +1,7 @@
 /** In a started process: notices that the one who started it has gone. */
+import { readSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
-import { loadNative } from '../native/native.ts';
+import { loadNative, readable, type Native } from '../native/native.ts';
 import { controlDescriptor } from './frames.ts';
 
 /** Milliseconds after which a process that is not ready yet begins to watch. */
@@ -29,25 +30,56 @@ export class StarterWatch {
     if (this.#watching) return;
     this.#watching = true;
     // An event loop that is blocked would never learn of it.
-    loadNative()?.endWith(controlDescriptor, this.#grace);
-    // Takes a moment, which whoever waits for this process's first answer shall not wait for.
-    setImmediate(() => this.#listen());
-  }
-
-  #listen(): void {
-    const { Socket } = process.getBuiltinModule('node:net');
-    const socket = new Socket({ fd: controlDescriptor, readable: true, writable: false });
-    socket.on('error', () => undefined);
-    socket.once('close', () => {
+    const native = loadNative();
+    native?.endWith(controlDescriptor, this.#grace);
+    whenClosed(native, () => {
       // The same without the native part, as long as the event loop turns.
       setTimeout(() => process.kill(process.pid, 'SIGKILL'), this.#grace).unref();
       this.#controller.abort();
     });
+  }
+}
+
+/** Calls back when nobody holds the other end of the private pipe any more. */
+function whenClosed(native: Native | undefined, closed: () => void): void {
+  if (native === undefined) {
+    const { Socket } = process.getBuiltinModule('node:net');
+    const socket = new Socket({ fd: controlDescriptor, readable: true, writable: false });
+    socket.on('error', () => undefined);
+    socket.once('close', closed);
     socket.resume();
     socket.unref();
-    // It is the starter that reads the stderr of this process: what is said after its end is no reason to die of.
+    return;
+  }
+  // A socket of Node's brings all streams along, which whoever waits for this process's first answer would wait for.
+  const poller = new native.Poller(controlDescriptor).unref();
+  const rest = Buffer.alloc(1024);
+  poller.start(readable, () => {
+    try {
+      // What is said to a process that has been told what to be is read and means nothing.
+      if (readSync(controlDescriptor, rest) > 0) return;
+    } catch (error) {
+      if (systemCode(error) === 'EAGAIN') return;
+      // ECONNRESET, for one: who was there has left something unread.
+    }
+    poller.close();
+    closed();
+  });
+}
+
+/**
+ * It is the starter that reads the stderr of this process: what is said after its end is no reason to die of. To be called
+ * before anything is said; `process.stderr` is made by Node when it is first asked for, and so it stays.
+ */
+export function guardStderr(): void {
+  const made = Object.getOwnPropertyDescriptor(process, 'stderr');
+  if (made === undefined) return;
+  const get = (): typeof process.stderr => {
+    Object.defineProperty(process, 'stderr', made);
     process.stderr.on('error', (error) => {
       if (systemCode(error) !== 'EPIPE') throw error;
     });
-  }
+    return process.stderr;
+  };
+  Object.defineProperty(process, 'stderr', { ...made, get });
 }

@@ -1,6 +1,5 @@
 /** What a child says on stderr: passed on to this process's, and its end kept for the error of a child that fails. */
 import type { Readable } from 'node:stream';
-import { Socket } from 'node:net';
 
 /** Characters that are kept. */
 const kept = 4096;
@@ -22,7 +21,7 @@ export class Tail {
 
   /** Reads a stream to its end, which does not hold the process. */
   follow(stream: Readable): void {
-    if (stream instanceof Socket) stream.unref();
+    if (stream instanceof process.getBuiltinModule('node:net').Socket) stream.unref();
     this.#ended = new Promise((resolve) => stream.once('close', resolve));
     // A pipe whose writer was killed.
     stream.on('error', () => undefined);

@@ -1,6 +1,5 @@
 /** From the name of a protocol to the protocol; each is imported when it is first asked for. */
 import { pathToFileURL } from 'node:url';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { IpcError, quote } from '../errors.ts';
 import type { Protocol } from '../protocol/protocol.ts';
@@ -72,6 +71,7 @@ function locate(specifier: string): string {
   if (/^(?:file|data|node):/.test(specifier)) return specifier;
   const base = pathToFileURL(join(process.cwd(), 'noop.js'));
   if (/^\.{0,2}\//.test(specifier)) return new URL(specifier, base).href;
+  const { createRequire } = process.getBuiltinModule('node:module');
   return pathToFileURL(createRequire(base).resolve(specifier)).href;
 }
 

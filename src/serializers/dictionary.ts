@@ -1,8 +1,7 @@
 /** The dictionaries of zstd: whether this runtime knows them, and how one is read. */
 import { readFileSync } from 'node:fs';
-// As a namespace: a named import of what Node 20 lacks would fail to link there.
-import * as zlib from 'node:zlib';
 import { IpcError, quote, systemCode } from '../errors.ts';
+import { zlib } from './zlib.ts';
 
 let known: boolean | undefined;
 
@@ -10,7 +9,7 @@ let known: boolean | undefined;
 export function knowsDictionaries(): boolean {
   if (known !== undefined) return known;
   const sample = Buffer.from(Array.from({ length: 256 }, (_, index) => (index * 167 + (index >> 3)) & 255));
-  known = zlib.zstdCompressSync(sample, { dictionary: sample }).length < sample.length / 2;
+  known = zlib().zstdCompressSync(sample, { dictionary: sample }).length < sample.length / 2;
   return known;
 }
 
@@ -32,7 +31,7 @@ export function readDictionary(path: string): Buffer {
   }
   if (dictionary.length === 0) throw unusable(path, 'is empty');
   try {
-    zlib.zstdCompressSync('', { dictionary });
+    zlib().zstdCompressSync('', { dictionary });
   } catch (cause) {
     throw unusable(path, 'is corrupt; make it with zstd --train', cause);
   }

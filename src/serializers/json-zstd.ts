@@ -7,12 +7,12 @@
  */
 import { constants as bufferLimits } from 'node:buffer';
 import { resolve } from 'node:path';
-// As a namespace: a named import of what Node 20 lacks would fail to link there.
-import * as zlib from 'node:zlib';
+import type { ZstdOptions } from 'node:zlib';
 import { IpcError, quote, systemCode } from '../errors.ts';
 import { dictionaryId, knowsDictionaries, readDictionary } from './dictionary.ts';
 import { fromJsonBytes, toAsciiJson, tooLarge } from './json-text.ts';
 import type { Serializer, SerializerModule, SerializerSpec } from './serializer.ts';
+import { hasZstd, zlib } from './zlib.ts';
 import { readFrameHeader, storedContent, storedFrame } from './zstd-frame.ts';
 import type { FrameHeader } from './zstd-frame.ts';
 
@@ -29,7 +29,7 @@ const className = 'IPC::Manager::Serializer::JSON::Zstd';
 const otherwise = 'use serializer JSON instead';
 
 function unviable(options: Readonly<Record<string, unknown>>): string | undefined {
-  if (typeof zlib.zstdCompressSync !== 'function') {
+  if (!hasZstd()) {
     return `it needs Node >= 22.15 for zstd in node:zlib, and this is ${process.version}; ${otherwise}`;
   }
   if (options['dictionary'] === undefined) return undefined;
@@ -51,7 +51,8 @@ function checkLevel(value: unknown): number {
 class JsonZstd implements Serializer {
   readonly name = 'JSON::Zstd';
   readonly spec: SerializerSpec;
-  readonly #compressing: zlib.ZstdOptions;
+  readonly #level: number;
+  #options: ZstdOptions | undefined;
   readonly #dictionary: Buffer | undefined;
   readonly #dictionaryId: number;
 
@@ -59,21 +60,28 @@ class JsonZstd implements Serializer {
     this.spec = spec;
     this.#dictionary = dictionary;
     this.#dictionaryId = dictionaryId(dictionary);
-    const params: Record<number, number> = { [zlib.constants.ZSTD_c_compressionLevel]: level };
-    // Another raw dictionary would decompress to garbage without a word; the checksum finds it out.
-    if (dictionary !== undefined) params[zlib.constants.ZSTD_c_checksumFlag] = 1;
-    this.#compressing = dictionary === undefined ? { params } : { params, dictionary };
+    this.#level = level;
   }
 
   serialize(value: unknown): Uint8Array {
     const text = toAsciiJson(value);
     if (text.length <= storedUpTo) return storedFrame(text);
-    return zlib.zstdCompressSync(Buffer.from(text, 'latin1'), this.#compressing);
+    return zlib().zstdCompressSync(Buffer.from(text, 'latin1'), this.#compressing());
   }
 
   deserialize(bytes: Uint8Array, limit: number): unknown {
     const header = readFrameHeader(bytes);
     return fromJsonBytes(storedContent(bytes, header) ?? this.#decompress(bytes, header, limit), limit);
+  }
+
+  #compressing(): ZstdOptions {
+    if (this.#options !== undefined) return this.#options;
+    const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag } = zlib().constants;
+    const params: Record<number, number> = { [ZSTD_c_compressionLevel]: this.#level };
+    // Another raw dictionary would decompress to garbage without a word; the checksum finds it out.
+    if (this.#dictionary !== undefined) params[ZSTD_c_checksumFlag] = 1;
+    this.#options = this.#dictionary === undefined ? { params } : { params, dictionary: this.#dictionary };
+    return this.#options;
   }
 
   #decompress(bytes: Uint8Array, header: FrameHeader, limit: number): Uint8Array {
@@ -84,12 +92,12 @@ class JsonZstd implements Serializer {
     if (windowSize > Math.max(most, leastWindow)) throw tooLarge(`a zstd window of ${windowSize} bytes`, limit);
     const wanted = header.dictionaryId;
     if (wanted !== 0 && wanted !== this.#dictionaryId) throw this.#malformed(bytes, header);
-    const options: zlib.ZstdOptions = { maxOutputLength: most };
+    const options: ZstdOptions = { maxOutputLength: most };
     // Room for all of it at once saves a third of the time at 64 KB. It is not touched, hence not taken, beyond what comes.
     if (contentSize !== undefined) options.chunkSize = Math.max(64, contentSize + 1);
     if (this.#dictionary !== undefined) options.dictionary = this.#dictionary;
     try {
-      return zlib.zstdDecompressSync(bytes, options);
+      return zlib().zstdDecompressSync(bytes, options);
     } catch (cause) {
       if (systemCode(cause) === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(`more than ${most} bytes, decompressed,`, limit);
       throw this.#malformed(bytes, header, cause);

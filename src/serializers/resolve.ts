@@ -1,5 +1,4 @@
 /** From what a user or a connection info names to the serializer itself: by name, by module, or as it is. */
-import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { IpcError, quote } from '../errors.ts';
@@ -76,6 +75,7 @@ function absolute(specifier: string): string {
 function locate(specifier: string): string {
   if (/^[a-z]+:/.test(specifier)) return specifier;
   try {
+    const { createRequire } = process.getBuiltinModule('node:module');
     const found = createRequire(join(process.cwd(), 'package.json')).resolve(specifier);
     return found.startsWith('/') ? pathToFileURL(found).href : found;
   } catch {

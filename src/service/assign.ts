@@ -1,6 +1,7 @@
 /** What a process is told that shall be a service, and whether it can be one. */
-import type { ConnectOptions, SpawnOptions } from '../bus.ts';
+import type { SpawnOptions } from '../bus.ts';
 import { clientOptionsOf } from '../client/options.ts';
+import type { ConnectOptions } from '../connect.ts';
 import { IpcError } from '../errors.ts';
 import type { Assignment, CodeReference } from '../launch/assignment.ts';
 import type { Protocol } from '../protocol/protocol.ts';

@@ -8,9 +8,10 @@ import { inspect } from 'node:util';
 import type { Assignment, Daemonize } from '../launch/assignment.ts';
 import { errorRecord } from '../launch/errors.ts';
 import { controlDescriptor, readFrame, StarterGone, writeFrame } from '../launch/frames.ts';
-import { StarterWatch } from '../launch/starter.ts';
+import { guardStderr, StarterWatch } from '../launch/starter.ts';
 import { runRole } from './roles.ts';
 
+guardStderr();
 const first = firstFrame() as Assignment | Daemonize;
 if ('daemonize' in first) daemonize(first);
 else await begin(first);

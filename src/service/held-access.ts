@@ -2,7 +2,7 @@
  * As whom a service has connected to a database server, for the services that it starts: they share its bus. Held apart from
  * the service itself, which its author may print.
  */
-import type { ConnectOptions } from '../bus.ts';
+import type { ConnectOptions } from '../connect.ts';
 import type { Service } from './definition.ts';
 
 type Access = Pick<ConnectOptions, 'user' | 'pass'>;

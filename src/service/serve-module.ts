@@ -1,5 +1,5 @@
 /** Runs the service of a module as this process: what `ipcm serve` does. */
-import type { InfoInput } from '../bus.ts';
+import type { InfoInput } from '../connect.ts';
 import { callerFile } from '../launch/caller-file.ts';
 import { loadService, referenceOf } from './code.ts';
 import { setCurrentService } from './current.ts';

@@ -1,5 +1,5 @@
 /** Runs a service in this very process. */
-import { ipcmConnect, type ConnectOptions, type InfoInput } from '../bus.ts';
+import { ipcmConnect, type ConnectOptions, type InfoInput } from '../connect.ts';
 import { formatInfo, parseInfo } from '../spawn/connection-info.ts';
 import type { Service, ServiceClass, ServiceDefinition, ServiceSettings } from './definition.ts';
 import { isDefined, type DefinedService } from './define.ts';

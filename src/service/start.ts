@@ -1,6 +1,7 @@
 /** `ipcmService`: starts a service in a process of its own. */
-import { ipcmConnect, ipcmSpawn, type ConnectOptions, type InfoInput, type SpawnOptions } from '../bus.ts';
+import { ipcmSpawn, type SpawnOptions } from '../bus.ts';
 import { checkName } from '../client/options.ts';
+import { ipcmConnect, type ConnectOptions, type InfoInput } from '../connect.ts';
 import { IpcError } from '../errors.ts';
 import { callerFile } from '../launch/caller-file.ts';
 import type { Launched } from '../launch/launched.ts';

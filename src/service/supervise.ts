@@ -1,6 +1,7 @@
 /** `ipcmSupervise`: finds or makes the bus, and starts a supervisor with its children on it. */
-import { ipcmConnect, ipcmSpawn } from '../bus.ts';
+import { ipcmSpawn } from '../bus.ts';
 import type { Client } from '../client/client.ts';
+import { ipcmConnect } from '../connect.ts';
 import { IpcError } from '../errors.ts';
 import type { CodeReference } from '../launch/assignment.ts';
 import { callerFile } from '../launch/caller-file.ts';

@@ -1,5 +1,6 @@
 /** What a supervisor is told: its children, and what to do when one ends. */
-import type { ConnectOptions, InfoInput, SpawnOptions } from '../bus.ts';
+import type { SpawnOptions } from '../bus.ts';
+import type { ConnectOptions, InfoInput } from '../connect.ts';
 import { checkName } from '../client/options.ts';
 import { IpcError, quote } from '../errors.ts';
 import type { Service } from './definition.ts';

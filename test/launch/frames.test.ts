@@ -26,6 +26,33 @@ describe('frames', () => {
     );
   });
 
+  it('keep what JSON would lose', () => {
+    const shared = { n: 1 };
+    const cycle: Record<string, unknown> = {};
+    cycle['self'] = cycle;
+    const getter = Object.defineProperty({}, 'n', { get: () => 1, enumerable: true });
+    const named = Object.assign([1], { name: 'list' });
+    const ownProto = JSON.parse('{"__proto__":{"a":1}}') as unknown;
+    const dated = { toJSON: 'no function' };
+    const lossy: readonly unknown[] = [
+      { a: undefined },
+      Array(2),
+      [-0, NaN, Infinity],
+      [shared, shared],
+      cycle,
+      getter,
+      named,
+      ownProto,
+      dated,
+    ];
+    for (const value of lossy) {
+      let got: unknown;
+      new FrameReader((each) => (got = each)).push(frameOf('test', value));
+      assert.deepStrictEqual(got, structuredClone(value));
+      if (Array.isArray(value) && Array.isArray(got) && value[0] === shared) assert.equal(got[0], got[1]);
+    }
+  });
+
   it('are refused when they are none, without taking memory for them', () => {
     const reader = new FrameReader(() => assert.fail('there is no frame'));
     assert.throws(() => reader.push(Buffer.from('ffffffff00', 'hex')), RangeError);

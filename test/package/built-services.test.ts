@@ -5,7 +5,10 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type * as Services from '../../src/service/index.ts';
+import { loadNative } from '../../src/native/native.ts';
 
+const built = new URL('../../dist/service/index.js', import.meta.url);
 const suite = new URL('../../dist/testing/index.js', import.meta.url);
 const pattern = 'a process of its own|each callback of a service|workers run, are counted|a process that exits takes';
 
@@ -33,5 +36,44 @@ test('the services of the built suite start, with their workers', { timeout: 60_
     assert.match(output, /ok \d+ - onStart before anything else/);
   } finally {
     rmSync(folder, { recursive: true });
+  }
+});
+
+/** What each takes a millisecond or more of a start, with what it brings along. */
+const costly = [
+  'stream',
+  'net',
+  'child_process',
+  'zlib',
+  'v8',
+  'perf_hooks',
+  'worker_threads',
+  'crypto',
+  'fs/promises',
+];
+
+test('a service on AtomicPipe starts and answers without what is costly to load', async (context) => {
+  if (!existsSync(built) || loadNative() === undefined) {
+    assert.equal(process.env['IPCM_NO_SKIPS'], undefined, 'dist/ and the native part are built');
+    context.skip('dist/ or the native part is not built; npm run build');
+    return;
+  }
+  const { ipcmService } = (await import(built.href)) as typeof Services;
+  const handle = await ipcmService(
+    'list',
+    () => {
+      const { moduleLoadList } = process as unknown as { readonly moduleLoadList: readonly string[] };
+      return moduleLoadList;
+    },
+    { spawn: { protocol: 'AtomicPipe' }, execArgv: [] },
+  );
+  try {
+    const loaded = await handle.request(null);
+    assert.deepEqual(
+      costly.filter((name) => loaded.includes(`NativeModule ${name}`)),
+      [],
+    );
+  } finally {
+    await handle.stop();
   }
 });

@@ -5,7 +5,7 @@
  * The count begins anywhere, not at 0: two copies of this module in one thread, and two processes of the same pid in
  * different pid namespaces that share a directory, are then apart as well.
  */
-import { threadId } from 'node:worker_threads';
+import { readlinkSync } from 'node:fs';
 import { randomHex } from '../../message/random.ts';
 
 const connections = 2 ** 20;
@@ -13,8 +13,21 @@ const threads = 2 ** 11;
 
 let count = parseInt(randomHex(4), 16) % connections;
 
+let thread: number | undefined;
+
+/** 0 in the main thread, which the kernel knows as well: to ask Node takes a millisecond and a half of a start. */
+function threadNumber(): number {
+  try {
+    if (readlinkSync('/proc/thread-self') === `${process.pid}/task/${process.pid}`) return 0;
+  } catch {
+    // No /proc: Node is asked.
+  }
+  return process.getBuiltinModule('node:worker_threads').threadId;
+}
+
 /** The next tid. */
 export function nextTid(): number {
   count = (count + 1) % connections;
-  return (threadId % threads) * connections + count;
+  thread ??= threadNumber();
+  return (thread % threads) * connections + count;
 }
