@@ -5,6 +5,7 @@ import { faultTests } from './faults.ts';
 import { planTests } from './plans.ts';
 import { privateTests } from './private.ts';
 import { missing, TestServer, type Kind, type Served } from './server.ts';
+import { unknownTests } from './unknown.ts';
 import { wireTests } from './wire.ts';
 
 /** Registers the tests. */
@@ -27,6 +28,7 @@ export function familyTests(kind: Kind): void {
     wireTests(served);
     planTests(served);
     faultTests(served);
+    unknownTests(served);
     backlogTests(served);
   });
   describe(`${kind}, private`, () => privateTests(kind));

@@ -2,20 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createConnection, type Connection } from 'mariadb';
-import { isAlive } from '../../src/liveness/alive.ts';
-import { ownIdentity } from '../../src/liveness/identity.ts';
-import { recipe as mariadb } from '../../src/protocols/mariadb/recipe.ts';
-import { recipe as mysql } from '../../src/protocols/mysql/recipe.ts';
-import { foldersOf, logPath, readServer } from '../../src/protocols/sql-server/private/folder.ts';
-import { findPrograms, runAs } from '../../src/protocols/sql-server/private/programs.ts';
-import { startPrivate, stopPrivate } from '../../src/protocols/sql-server/private/server.ts';
-import { restricted } from '../../src/protocols/sql-server/private/watchdog.ts';
+import { ChildClient } from '../../src/testing/child-process.ts';
 import { until } from '../../src/testing/until.ts';
+import { Restartable } from './restartable.ts';
 import type { Served, TestServer } from './server.ts';
 import { bus, client, databaseOf, ending, take, upTo } from './scene.ts';
 
@@ -136,67 +129,14 @@ export function faultTests(served: Served): void {
 
   test('a server that is killed and comes back costs nobody a message', async (t) => {
     const { kind } = served();
-    const recipe = kind === 'MariaDB' ? mariadb : mysql;
-    // Not guarded: nobody removes its data when it dies.
-    const folder = await startPrivate(`${kind} of a test`, recipe, { owner: ownIdentity(), guard: false });
-    const folders = foldersOf(folder);
-    let child: ReturnType<typeof spawn> | undefined;
-    ending(t, async () => {
-      child?.kill('SIGKILL');
-      await stopPrivate(folder, recipe);
-    });
-    const socket = `${folders.run}/s`;
-    const user = readServer(folder)?.user ?? '';
-    const first = readServer(folder)?.identity;
-    assert.ok(first !== undefined);
-    // In order, for once: of a server that was made a moment ago nothing is in its files yet.
-    const admin = await createConnection({ socketPath: socket, user });
-    admin.on('error', () => undefined);
-    await admin.query('SET GLOBAL innodb_fast_shutdown = 1');
-    await admin.query('SHUTDOWN').catch(() => undefined);
-    await admin.end().catch(() => undefined);
-    await until('it has ended', () => !isAlive(first), 20_000);
-    const kill = async (): Promise<void> => {
-      if (child === undefined) return;
-      const ended = once(child, 'exit');
-      child.kill('SIGKILL');
-      await ended;
-    };
-    const start = (): void => {
-      const programs = findPrograms(recipe);
-      assert.ok(typeof programs !== 'string');
-      const { program, args } = recipe.serve(folders, programs);
-      // What is committed is with the system, which does not crash here.
-      const safe = { program, args: [...args, '--innodb-flush-log-at-trx-commit=2'] };
-      const command = restricted(safe, runAs(recipe.users), 'KILL');
-      assert.ok(command !== undefined);
-      const log = openSync(logPath(folder), 'a');
-      const env = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' };
-      child = spawn(command.program, command.args, { cwd: folders.run, env, stdio: ['ignore', log, log] });
-      closeSync(log);
-    };
-    start();
-    await until(
-      'it serves',
-      async () => {
-        if (!existsSync(socket)) return false;
-        return createConnection({ socketPath: socket, user }).then(
-          (connection) => connection.end().then(() => true),
-          () => false,
-        );
-      },
-      20_000,
-    );
-    const [driver, key] = kind === 'MariaDB' ? ['MariaDB', 'mariadb_socket'] : ['mysql', 'mysql_socket'];
-    const made = await bus(t, served, { route: `dbi:${driver}:database=ipcm;${key}=${socket}`, user });
+    const server = await Restartable.start(t, kind);
+    const { user } = server;
+    const made = await bus(t, served, { route: server.route, user });
     const [a, b] = [await client(t, made, 'a', { user }), await client(t, made, 'b', { user })];
     const count = 2000;
     const arrived = take(b, count, 60_000);
     for (let at = 0; at < count; at += 20) {
-      if (at === 600 || at === 1200) {
-        await kill();
-        start();
-      }
+      if (at === 600 || at === 1200) await server.restart();
       await Promise.all(upTo(20).map((n) => a.sendMessage('b', at + n)));
     }
     assert.deepEqual(
@@ -206,5 +146,36 @@ export function faultTests(served: Served): void {
     await a.disconnect();
     await b.disconnect();
     await made.unspawn();
+  });
+
+  test('after a restart, which begins the numbers of connections anew, nobody else is cut off, and we go on', async (t) => {
+    const { kind } = served();
+    const server = await Restartable.start(t, kind);
+    const { user } = server;
+    const made = await bus(t, served, { route: server.route, user });
+    const [a, b] = [await client(t, made, 'a', { user }), await client(t, made, 'b', { user })];
+    const other = await ChildClient.start();
+    ending(t, () => other.destroy());
+    await other.call('connect', {
+      name: 'other',
+      info: made.info,
+      mode: 'connect',
+      protocol: undefined,
+      options: { user },
+    });
+    await a.sendMessage('b', 'before');
+    assert.equal((await take(b, 1))[0]?.content, 'before');
+    await server.restart();
+    await server.serves();
+    // They get the numbers that ours had.
+    const bystanders = await Promise.all(upTo(60).map(() => server.connect()));
+    for (const bystander of bystanders) ending(t, () => bystander.end());
+    await other.call('send', { to: 'b', content: 'from the other' });
+    await a.sendMessage('b', 'after');
+    assert.deepEqual(
+      (await take(b, 2)).map(({ content }) => content),
+      ['from the other', 'after'],
+    );
+    for (const bystander of bystanders) await bystander.query('SELECT 1');
   });
 }

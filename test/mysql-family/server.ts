@@ -9,7 +9,8 @@ import { noPrivateServer, startPrivate, stopPrivate } from '../../src/protocols/
 /** One of the two. */
 export type Kind = 'MariaDB' | 'MySQL';
 
-const recipes = { MariaDB: mariadb, MySQL: mysql };
+/** How each is started. */
+export const recipes = { MariaDB: mariadb, MySQL: mysql };
 
 /** Why there is no such server here, if so. */
 export function missing(kind: Kind): string | undefined {

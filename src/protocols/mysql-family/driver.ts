@@ -20,8 +20,6 @@ export interface DriverStatement {
 
 /** A connection of the library. */
 export interface DriverConnection {
-  /** Number of the connection at the server. */
-  readonly threadId: number | bigint | null;
   query(sql: string): Promise<unknown>;
   execute(sql: string, values: readonly unknown[]): Promise<unknown>;
   prepare(sql: string): Promise<DriverStatement>;

@@ -3,7 +3,7 @@ import type { Verdict } from '../sql-server/database.ts';
 import { driverError } from './driver.ts';
 
 /** Numbers of errors that are asked for by name. */
-export const errors = { nullValue: 1048, duplicate: 1062, noSuchThread: 1094 } as const;
+export const errors = { nullValue: 1048, duplicate: 1062, noSuchThread: 1094, othersThread: 1095 } as const;
 
 /** By number: https://mariadb.com/kb/en/mariadb-error-codes/ and the Server Error Message Reference of MySQL. */
 const verdicts: Readonly<Record<Exclude<Verdict, 'other' | 'duplicate'>, readonly number[]>> = {
@@ -35,6 +35,15 @@ export class PacketTooLarge extends Error {
   }
 }
 
+/** An earlier connection that the server does not end, so that nobody knows what it may still do. */
+export class StillThere extends Error {
+  override readonly name = 'StillThere';
+
+  constructor(seconds: number) {
+    super(`an earlier connection did not end within ${seconds} s`);
+  }
+}
+
 /** The number of an error of a server or of the library. */
 export function errnoOf(error: unknown): number | undefined {
   return driverError(error)?.errno;
@@ -43,6 +52,7 @@ export function errnoOf(error: unknown): number | undefined {
 /** What an error means. */
 export function judge(error: unknown): Verdict {
   if (error instanceof PacketTooLarge) return 'large';
+  if (error instanceof StillThere) return 'lost';
   const known = driverError(error);
   if (known === undefined) return 'other';
   const { errno, fatal, sql, message } = known;

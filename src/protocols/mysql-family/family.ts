@@ -67,7 +67,7 @@ export function makeFamily(profile: Profile): Database {
     words: { drivers: Object.fromEntries(drivers.map((name) => [name, driverWords[name]])), schemes, example },
     capabilities: { ...capabilities, needs },
     driverMissing,
-    connect: (target) => FamilyLink.open(target),
+    connect: (target, name) => FamilyLink.open(target, name),
     handle: (value) => handleOf(value, driver),
     defaultUser: () => defaultUser(groups),
     defaultPass: (_source, user) => defaultPass(groups, user),

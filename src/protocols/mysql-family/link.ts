@@ -2,13 +2,14 @@
 import { connect as connectSocket, type Socket } from 'node:net';
 import type { Result, Row, Value } from '../sql/query.ts';
 import type { Bound, Link, Target } from '../sql-server/database.ts';
+import { bury, tagOf, taking } from './burial.ts';
 import { loadDriver, type DriverConnection, type DriverOutcome } from './driver.ts';
 import { exchange } from './exchange.ts';
-import { PacketTooLarge, errnoOf, errors } from './errors.ts';
+import { PacketTooLarge } from './errors.ts';
 import { Prepared } from './prepared.ts';
 import { securityOf } from './security.ts';
 import { sendsOf, type SendBound } from './send.ts';
-import { kill } from './statements.ts';
+import { burial } from './statements.ts';
 import { kindOf, type Kind } from './version.ts';
 
 /** Set on each connection: what the statements rely on, whatever the server's own defaults are. */
@@ -29,6 +30,7 @@ const connectTimeout = 10_000;
 const overhead = 64 * 1024;
 
 interface LinkParts {
+  readonly tag: string;
   readonly connection: DriverConnection;
   readonly socket: Socket;
   /** True with TLS, or compressed: what is on the socket is not the protocol itself. */
@@ -55,14 +57,14 @@ export class FamilyLink implements Link {
   /** A transaction of several steps, in the midst of which nothing else may be sent. */
   #alone: Promise<unknown> | undefined;
 
-  private constructor({ connection, socket, isEncrypted, kind, largestPacket }: LinkParts) {
+  private constructor({ tag, connection, socket, isEncrypted, kind, largestPacket }: LinkParts) {
     this.#connection = connection;
     this.#socket = socket;
     this.#isEncrypted = isEncrypted;
     this.kind = kind;
     this.largestPacket = largestPacket;
     this.#prepared = kind.isMariadb ? undefined : new Prepared(connection, prepared);
-    this.tag = String(connection.threadId);
+    this.tag = tag;
     const gone = (): void => {
       if (this.#gone) return;
       this.#gone = true;
@@ -72,8 +74,9 @@ export class FamilyLink implements Link {
     connection.on('end', gone);
   }
 
-  /** Connects. */
-  static async open(target: Target): Promise<FamilyLink> {
+  /** Connects, for a line. */
+  static async open(target: Target, line: string): Promise<FamilyLink> {
+    const tag = tagOf(line);
     const { source } = target;
     const driver = await loadDriver();
     const sockets: Socket[] = [];
@@ -111,14 +114,14 @@ export class FamilyLink implements Link {
     const [socket] = sockets;
     if (socket === undefined) throw new TypeError('the library made no connection');
     try {
-      const settings = session.map((statement) => connection.query(statement));
+      const settings = [...session, taking(tag)].map((statement) => connection.query(statement));
       const [[row]] = (await Promise.all([
         connection.query('SELECT VERSION() AS version, @@max_allowed_packet AS packet'),
         ...settings,
       ])) as [Row[], ...unknown[]];
       const kind = kindOf(row?.['version']);
       const largestPacket = Number(row?.['packet']);
-      return new FamilyLink({ connection, socket, isEncrypted, kind, largestPacket });
+      return new FamilyLink({ tag, connection, socket, isEncrypted, kind, largestPacket });
     } catch (error) {
       socket.destroy(new Error('the connection could not be set up'));
       throw error;
@@ -202,17 +205,14 @@ export class FamilyLink implements Link {
       const answer = await this.#ask(text, values);
       if (rows) return { rows: answer as Row[], changes: 0 };
       return { rows: [], changes: (answer as DriverOutcome).affectedRows };
-    } catch (error) {
-      // The connection that is to be ended has ended.
-      if (text === kill && errnoOf(error) === errors.noSuchThread) return { rows: [], changes: 0 };
-      throw error;
     } finally {
       this.#pending--;
     }
   }
 
   #ask(text: string, values: readonly Value[]): Promise<unknown> {
-    if (isText({ text, values })) return this.#connection.query(text === kill ? `KILL ${Number(values[0])}` : text);
+    if (text === burial) return bury(this.#connection, String(values[0])).then(() => []);
+    if (isText({ text, values })) return this.#connection.query(text);
     const statement = this.#prepared?.get(text);
     const bindables = values.map(bindable);
     return statement === undefined ? this.#connection.execute(text, bindables) : statement.execute(bindables);
@@ -260,9 +260,9 @@ export class FamilyLink implements Link {
   }
 }
 
-/** What cannot be prepared everywhere: BEGIN and the like, which have no values, and KILL, which has a number. */
+/** What cannot be prepared everywhere: BEGIN and the like, which have no values, and what is several statements. */
 function isText({ text, values }: Pick<Bound, 'text' | 'values'>): boolean {
-  return values.length === 0 || text === kill;
+  return values.length === 0 || text === burial;
 }
 
 /** All statements of a batch. */

@@ -70,8 +70,8 @@ export function waitingFor(names: number): Statement {
   return statement;
 }
 
-/** Ends a connection. */
-export const kill = 'KILL ?';
+/** Ends a connection, and waits until it has ended: several statements, see burial.ts. */
+export const burial = 'KILL ?';
 
 /** The statements of the layer for servers. */
 export const own: OwnStatements = {
@@ -92,5 +92,5 @@ export const own: OwnStatements = {
   mark: change(`UPDATE ipcm_lines SET mark = ?, used = ${now} WHERE line = ?`),
   // Locked, since the transaction that changes it may be about to be committed.
   marked: rows('SELECT mark FROM ipcm_lines WHERE line = ? FOR UPDATE'),
-  bury: change(kill),
+  bury: rows(burial),
 };
