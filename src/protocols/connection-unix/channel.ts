@@ -66,6 +66,8 @@ export class Channel implements FrameSink {
   lastActivity: number = this.since;
   /** Name of the peer, once it is known. */
   peer: string | undefined;
+  /** Whether frames have come over a channel of ours: only then it is certain that the peer knows of it. */
+  answered: 'not yet' | 'just now' | 'yes' = 'not yet';
   /** Bytes read so far. */
   received = 0;
   /** When a frame began that is not whole yet, on `performance.now()`'s clock. */

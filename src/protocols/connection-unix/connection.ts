@@ -1,5 +1,6 @@
 /** One client on a store of stream sockets. */
 import { existsSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { IpcError, quote } from '../../errors.ts';
 import type {
   ConnectRequest,
@@ -187,16 +188,15 @@ export class UnixConnection implements Connection {
 
   async #connectAndSend(peer: string, batch: readonly Outgoing[]): Promise<Delivery> {
     for (let tries = 0; tries < mostTries; tries++) {
-      let channel;
-      try {
-        channel = this.#board.dialed(await this.#dialer.connect(peer), peer);
-      } catch (error) {
-        // One who does not listen may have connected to us meanwhile.
-        const delivery = this.#send(peer, batch);
-        if (delivery === undefined) throw error;
+      const dialed = await this.#dialer.connect(peer).catch((error: unknown) => ({ error }));
+      // It may have connected to us meanwhile, also if it does not listen.
+      const delivery = this.#send(peer, batch);
+      if (delivery !== undefined) {
+        if (dialed instanceof Socket) dialed.destroy();
         return delivery;
       }
-      const sent = channel.send(batch, this.#hello);
+      if (!(dialed instanceof Socket)) throw dialed.error;
+      const sent = this.#board.dialed(dialed, peer).send(batch, this.#hello);
       if (sent === true) return { taken: batch.length };
       if (sent !== false) return this.#outcome(peer, batch, sent);
     }

@@ -51,7 +51,7 @@ export class Switchboard implements ChannelOwner {
     this.#settings = settings;
     this.#report = report;
     this.maxMessageBytes = member.options.limits.maxMessageBytes;
-    this.peers = new Peers(() => this.wake());
+    this.peers = new Peers(member.name, () => this.wake());
     this.resumed();
   }
 
@@ -259,9 +259,12 @@ export class Switchboard implements ChannelOwner {
       watched++;
       // What is not read since our own reader is behind is not late.
       if (channel.paused) continue;
+      // Of what is under way in either direction the rest is waited for, as if nobody had closed.
+      const isBusy = channel.condemned === undefined && (channel.sending || channel.partial);
+      if (closingSince !== undefined && isBusy) channel.closingSince = now;
       if (partialSince !== undefined && now - partialSince > this.#settings.partialFrameTimeout) {
         this.#late(channel, `a frame was not whole after ${this.#settings.partialFrameTimeout} ms`);
-      } else if (closingSince !== undefined && now - closingSince > closingTimeout) {
+      } else if (closingSince !== undefined && !isBusy && now - closingSince > closingTimeout) {
         if (channel.condemned === undefined) channel.cut();
         else channel.drop();
       }
