@@ -2,7 +2,7 @@
 import type { WaitOptions } from '../client/arrival.ts';
 import type { Client } from '../client/client.ts';
 import type { ServiceInfo } from './info.ts';
-import type { RequestOptions, Requests, ResponseCallback, Settled } from './requests.ts';
+import { isGone, type RequestOptions, type Requests, type ResponseCallback, type Settled } from './requests.ts';
 
 /** Options of `sendRequest`. */
 export interface SendRequestOptions<Response = unknown> extends RequestOptions {
@@ -93,8 +93,12 @@ export class ServicePeer<Request = unknown, Response = unknown> {
   async terminate(options: WaitOptions = {}): Promise<void> {
     const { client } = this.#parts;
     if (!(await client.peerActive(this.name))) return;
-    await client.sendMessage(this.name, { terminate: 1 });
-    await client.waitForPeersGone(this.name, options);
+    const gone = client.waitForPeersGone(this.name, options);
+    const told = client.sendMessage(this.name, { terminate: 1 }).catch((error: unknown) => {
+      if (!isGone(error)) throw error;
+    });
+    // One that is stopped may have no room for the message, and would be waited for without end.
+    await Promise.race([gone, told.then(() => gone)]);
   }
 }
 

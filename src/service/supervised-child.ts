@@ -3,6 +3,7 @@ import type { Client } from '../client/client.ts';
 import type { CodeReference } from '../launch/assignment.ts';
 import type { Launched } from '../launch/launched.ts';
 import { launch } from '../launch/spares.ts';
+import { within } from '../launch/timer.ts';
 import { assignmentOf } from './assign.ts';
 import type { SupervisedExit, SupervisedService } from './supervisor-options.ts';
 
@@ -74,14 +75,24 @@ export class SupervisedChild {
     return this.#pid;
   }
 
-  /** Asks it to end by a terminate message, or by SIGTERM where that cannot be sent; after its grace it is killed. */
+  /**
+   * Asks it to end by a terminate message, or by SIGTERM where that cannot be sent, or is not taken in half of its grace; after
+   * its grace it is killed.
+   */
   async stop(): Promise<void> {
     const launched = this.#launched;
     if (launched === undefined) return;
     this.#forget();
-    const told = await this.#port.client.tryMessage(this.name, { terminate: 1 }).catch(() => undefined);
-    if (told?.sent !== true) launched.kill('SIGTERM');
-    await settlesIn(endOf(launched), this.spec.grace ?? defaultGrace);
+    const { grace = defaultGrace } = this.spec;
+    const [begin, ended] = [performance.now(), endOf(launched)];
+    let isTold = false;
+    const tried = this.#port.client.tryMessage(this.name, { terminate: 1 }).then(
+      ({ sent }) => (isTold = sent),
+      () => undefined,
+    );
+    await within(grace / 2, Promise.race([tried, ended]));
+    if (!isTold) launched.kill('SIGTERM');
+    await within(grace - (performance.now() - begin), ended);
     launched.kill('SIGKILL');
     await launched.ended;
     // One that a wrapper had left behind sees that nobody holds it any more.
@@ -111,11 +122,4 @@ export class SupervisedChild {
 /** A process that was started through others has ended when its pipe has as well. */
 function endOf(launched: Launched): Promise<unknown> {
   return Promise.all([launched.ended, launched.gone]);
-}
-
-/** Resolves with the promise, or after so many milliseconds. */
-async function settlesIn(promise: Promise<unknown>, milliseconds: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([promise, new Promise((resolve) => (timer = setTimeout(resolve, milliseconds)))]);
-  clearTimeout(timer);
 }

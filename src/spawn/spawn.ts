@@ -206,8 +206,11 @@ export class Spawn implements Guarded {
     let reaped: readonly Reaped[] = [];
     try {
       await this.#withController(async (controller) => {
-        const told = await this.#terminate(controller);
-        debug(`terminate sent to ${told.length} clients`);
+        // Beside the wait: one that is stopped may have no room for the message. Why the store cannot be asked the wait hears too.
+        this.#terminate(controller).then(
+          (told) => debug(`terminate sent to ${told.length} clients`),
+          () => undefined,
+        );
         remaining = await this.#wait(controller.id, options, clientErrors);
         reaped = await store.reap();
         if (options.sanityCheck ?? this.#parts.sanityCheck) delta = await sanityDelta(store, controller.id);
@@ -240,17 +243,22 @@ export class Spawn implements Guarded {
     try {
       return await work(controller);
     } finally {
-      // Answers to the terminate message are nobody's to read.
-      await controller.disconnect(() => undefined);
+      // Answers to the terminate message are nobody's to read, and who has not taken it by now is told of as remaining.
+      await controller
+        .disconnect(() => undefined)
+        .catch((error: unknown) => {
+          if (!isIpcError(error, 'IPCM_UNDELIVERED')) throw error;
+        });
     }
   }
 
   async #connectController(): Promise<Client> {
+    const options = { ack: false, drainTimeout: 1 };
     try {
-      return await this.connect(controllerName, { ack: false });
+      return await this.connect(controllerName, options);
     } catch (error) {
       if (!isIpcError(error, 'IPCM_NAME_TAKEN')) throw error;
-      return this.connect(`${controllerName}-${process.pid}-${Date.now().toString(36)}`, { ack: false });
+      return this.connect(`${controllerName}-${process.pid}-${Date.now().toString(36)}`, options);
     }
   }
 

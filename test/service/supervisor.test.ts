@@ -180,6 +180,18 @@ test('one that does not end in its grace is killed', async (t) => {
   assert.deepEqual(log.lines(), ['start a', 'start stuck', 'end a']);
 });
 
+test('one that is stopped, and takes no more messages, is killed too', { timeout: 20_000 }, async () => {
+  const supervisor = await ipcmSupervise({
+    spawn: { protocol: 'AtomicPipe' },
+    children: [{ name: 'stopped', service: counted, grace: 200, options: { params: {} } }],
+  });
+  const pid = pidOf(supervisor, 'stopped');
+  process.kill(pid, 'SIGSTOP');
+  const asked = Array.from({ length: 300 }, () => supervisor.child('stopped').request('x'.repeat(20_000)));
+  await Promise.all([supervisor.stop(), Promise.allSettled(asked)]);
+  assert.ok(isGone(pid));
+});
+
 test('a supervisor that is killed leaves no process behind; one that gets SIGTERM ends them in order', async (t) => {
   const log = new Log(t);
   await using bus = await ipcmSpawn({ sanityCheck: false });

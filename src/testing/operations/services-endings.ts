@@ -168,4 +168,21 @@ export function serviceEndingTests(suite: Suite): void {
     assert.deepEqual(await handle.ended, { code: null, signal: 'SIGKILL' });
     await until('it is off the bus', async () => !(await observer.peerExists('stuck')), 2000);
   });
+
+  if (suite.subject.capabilities.capacity === Infinity) return;
+  suite.crossProcess('so is one that is stopped, and whose inbox is full', async (scene) => {
+    const bus = await scene.bus();
+    const handle = await scene.service(bus, 'stopped', helper);
+    process.kill(handle.childPid ?? 0, 'SIGSTOP');
+    const lost: Promise<unknown>[] = [];
+    while (handle.client.pendingSends < 10 && lost.length < 1000) {
+      const asked = handle.request({ do: 'echo', with: 'x'.repeat(20_000) });
+      lost.push(rejectsWith(asked, 'IPCM_NOT_CONNECTED', 'IPCM_PEER_GONE'));
+      await new Promise(setImmediate);
+    }
+    await rejectsWith(handle.terminate({ timeout: 100 }), 'IPCM_TIMEOUT');
+    await handle.stop({ timeout: 100 });
+    await Promise.all(lost);
+    assert.deepEqual(await handle.ended, { code: null, signal: 'SIGKILL' });
+  });
 }

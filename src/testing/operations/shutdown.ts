@@ -1,7 +1,7 @@
 /** The end of a bus. */
 import assert from 'node:assert/strict';
 import { rejectsWith, take } from '../assertions.ts';
-import { killHard } from '../faults.ts';
+import { killHard, stop } from '../faults.ts';
 import { upTo } from '../numbered.ts';
 import type { Suite } from '../suite.ts';
 import { until } from '../until.ts';
@@ -122,6 +122,23 @@ export function shutdownTests(suite: Suite): void {
       assert.equal(await scene.exists(bus), false);
     },
   );
+
+  suite.crossProcess('one that is stopped does so too, though it takes no more messages', async (scene) => {
+    const bus = await scene.bus();
+    const child = await scene.childClient(bus, 'stopped');
+    const a = await scene.connect(bus, 'a', { drainTimeout: 10 });
+    const goOn = await stop(child);
+    const undelivered: Promise<unknown>[] = [];
+    while (a.pendingSends < 10 && undelivered.length < 1000) {
+      undelivered.push(a.tryMessage('stopped', 'x'.repeat(10_000)));
+      await new Promise(setImmediate);
+    }
+    const begin = performance.now();
+    await rejectsWith(bus.shutdown({ timeout: 300 }), 'IPCM_SHUTDOWN_INCOMPLETE');
+    assert.ok(performance.now() - begin < 5000);
+    await Promise.all(undelivered);
+    goOn();
+  });
 
   suite.crossProcess('clients that died do not hold it up, and are reported', async (scene) => {
     const bus = await scene.bus();
