@@ -5,6 +5,7 @@
  * or later through `sendResponse`; whatever comes after the first answer is refused.
  */
 import type { Client } from '../client/client.ts';
+import { handling } from '../diagnostics/channels.ts';
 import { IpcError, isIpcError, quote } from '../errors.ts';
 import type { Message } from '../message/message.ts';
 import { explainInline } from '../launch/source.ts';
@@ -13,7 +14,7 @@ import { isGone } from './requests.ts';
 import type { StandardSchema } from './schema.ts';
 import { validate } from './schema.ts';
 import type { RequestContext, Service } from './definition.ts';
-import { responseContent, type Outcome } from './wire.ts';
+import { carriedWith, responseContent, type Outcome } from './wire.ts';
 
 /** What a caller gets to read of an error, unless the service exposes details; the reference's words. */
 const hidden = 'Internal service error';
@@ -195,7 +196,7 @@ export class Answering {
   #handle(context: OpenRequest, request: unknown): void {
     let response: unknown;
     try {
-      response = this.#port.handle(request, context);
+      response = handling.hasSubscribers ? this.#traced(context, request) : this.#port.handle(request, context);
     } catch (error) {
       this.#failed(context, error);
       return;
@@ -208,6 +209,12 @@ export class Answering {
       return;
     }
     this.#handled(context, response);
+  }
+
+  #traced(context: OpenRequest, request: unknown): Promise<unknown> {
+    const { from, id, message } = context;
+    const trace = { service: this.#port.client.id, from, id, request, carried: carriedWith(message.content) };
+    return handling.tracePromise(async () => this.#port.handle(request, context), trace);
   }
 
   #handled(context: OpenRequest, response: unknown): void {

@@ -6,6 +6,7 @@
  * An outcome that came by itself is never thrown at nobody: requests without a promise keep it.
  */
 import type { Client } from '../client/client.ts';
+import { requesting, type RequestTrace } from '../diagnostics/channels.ts';
 import { IpcError, isIpcError, quote } from '../errors.ts';
 import { monotonic } from '../liveness/monotonic.ts';
 import { uuidAt } from '../message/id.ts';
@@ -26,8 +27,8 @@ export type ResponseCallback<Response = unknown> = (error: Error | undefined, re
 /** What came of a request, for its sender. */
 export type Settled<Response = unknown> = { readonly response: Response } | { readonly error: Error };
 
-/** Makes the content of a request. */
-type MakeContent = (id: string, deadline: number | undefined) => object;
+/** What is asked: something of the handler, or the service about itself. */
+type Asked = { readonly request: unknown } | 'info';
 
 /** What the table needs of its owner. */
 export interface RequestsPort {
@@ -47,6 +48,8 @@ interface Pending extends WatchedRequest {
   settle: (settled: Settled) => void;
   timer: NodeJS.Timeout | undefined;
   unlisten: (() => void) | undefined;
+  /** Tells those who trace it. */
+  traced: ((settled: Settled) => void) | undefined;
 }
 
 /** The requests of one client. */
@@ -90,12 +93,12 @@ export class Requests {
 
   /** Sends a request and resolves to the answer. */
   request(call: string, peer: string, request: unknown, options: RequestOptions): Promise<unknown> {
-    return this.#ask(call, peer, (id, deadline) => requestContent(id, request ?? null, deadline), options);
+    return this.#ask(call, peer, { request: request ?? null }, options);
   }
 
   /** Asks a service about itself. */
   info(peer: string, options: RequestOptions): Promise<unknown> {
-    return this.#ask('info', peer, infoContent, options);
+    return this.#ask('info', peer, 'info', options);
   }
 
   /** Sends a request; its outcome goes to the callback, or is kept for {@link get}. Returns its id. */
@@ -112,8 +115,8 @@ export class Requests {
         this.#port.threw(error);
       }
     };
-    const content: MakeContent = (id, deadline) => requestContent(id, request ?? null, deadline);
-    const id = this.#send('sendRequest', peer, content, options, callback === undefined ? keep : tell);
+    const asked = { request: request ?? null };
+    const id = this.#send('sendRequest', peer, asked, options, callback === undefined ? keep : tell);
     const pending = this.#open.get(id);
     if (pending !== undefined) pending.keep = callback === undefined;
     return id;
@@ -193,9 +196,9 @@ export class Requests {
     this.#watch.close();
   }
 
-  #ask(call: string, peer: string, content: MakeContent, options: RequestOptions): Promise<unknown> {
+  #ask(call: string, peer: string, asked: Asked, options: RequestOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#send(call, peer, content, options, (settled) => {
+      this.#send(call, peer, asked, options, (settled) => {
         if ('error' in settled) reject(settled.error);
         else resolve(settled.response);
       });
@@ -205,7 +208,7 @@ export class Requests {
   #send(
     call: string,
     peer: string,
-    content: MakeContent,
+    asked: Asked,
     options: RequestOptions,
     settle: (settled: Settled, id: string) => void,
   ): string {
@@ -228,10 +231,15 @@ export class Requests {
       settle: (settled) => settle(settled, id),
       timer: undefined,
       unlisten: undefined,
+      traced: undefined,
     };
+    const content =
+      asked === 'info'
+        ? infoContent(id, deadline)
+        : requestContent(id, asked.request, deadline, this.#trace(pending, asked.request));
     this.#open.set(id, pending);
     if (this.#open.size === 1) this.#port.busy(true);
-    client.sendMessage(peer, content(id, deadline)).then(
+    client.sendMessage(peer, content).then(
       () => (pending.delivered = monotonic()),
       (error: unknown) => this.#settle(id, { error: asError(error) }),
     );
@@ -267,8 +275,23 @@ export class Requests {
       for (const { peer, resolve } of this.#waiting) if (peer === pending.peer) resolve();
       this.#waiting = this.#waiting.filter(({ peer }) => peer !== pending.peer);
     }
+    pending.traced?.(settled);
     // Last, when everything is in order: a callback may do whatever it likes.
     pending.settle(settled);
+  }
+
+  /** Tells those who trace, if any; returns what they want to go with the request. */
+  #trace(pending: Pending, request: unknown): RequestTrace['carried'] | undefined {
+    if (!requesting.hasSubscribers) return undefined;
+    const { id, peer } = pending;
+    const trace: RequestTrace = { client: this.#port.client.id, peer, id, request, carried: {} };
+    const outcome = (): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        pending.traced = (settled) => ('error' in settled ? reject(settled.error) : resolve(settled.response));
+      });
+    // Whoever asked is told by the request itself.
+    requesting.tracePromise(outcome, trace).catch(() => undefined);
+    return Object.keys(trace.carried).length === 0 ? undefined : trace.carried;
   }
 
   #hasOpen(peer: string): boolean {

@@ -4,7 +4,7 @@
  *
  * | content | |
  * |---|---|
- * | `{"ipcm_request_id": ID, "request": …}` | a request; with `ipcm_deadline` (epoch seconds) where its sender waits no longer than that |
+ * | `{"ipcm_request_id": ID, "request": …}` | a request; with `ipcm_deadline` (epoch seconds) where its sender waits no longer than that, and `ipcm_carried` (texts by name) where it is traced |
  * | `{"ipcm_response_id": ID, "response": …}` | the answer |
  * | `{"ipcm_response_id": ID, "response": null, "ipcm_error": TEXT}` | the handler threw; with `ipcm_error_code` where the error has a stable code |
  * | `{"ipcm_request_id": ID, "request": null, "ipcm_service_info": 1}` | asks the service about itself; its handler does not see it |
@@ -42,11 +42,27 @@ export function readContent(content: unknown): ServiceContent | undefined {
   return typeof cancel === 'string' ? { kind: 'cancel', id: cancel } : undefined;
 }
 
+/** What came with a request for those who trace it. */
+export function carriedWith(content: unknown): Readonly<Record<string, string>> {
+  const carried = (content as Readonly<Record<string, unknown>>)['ipcm_carried'];
+  if (typeof carried !== 'object' || carried === null) return {};
+  return Object.fromEntries(
+    Object.entries(carried).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
+}
+
 /** The content of a request. */
-export function requestContent(id: string, request: unknown, deadline: number | undefined): object {
-  return deadline === undefined
-    ? { ipcm_request_id: id, request }
-    : { ipcm_request_id: id, request, ipcm_deadline: deadline };
+export function requestContent(
+  id: string,
+  request: unknown,
+  deadline: number | undefined,
+  carried?: Readonly<Record<string, string>>,
+): object {
+  const content =
+    deadline === undefined
+      ? { ipcm_request_id: id, request }
+      : { ipcm_request_id: id, request, ipcm_deadline: deadline };
+  return carried === undefined ? content : { ...content, ipcm_carried: carried };
 }
 
 /** The content that asks a service about itself; one that does not know of this takes it for a request of null. */
