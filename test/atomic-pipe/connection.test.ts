@@ -4,10 +4,11 @@ import { closeSync, constants, openSync, unlinkSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { loadNative, nativeUnavailable } from '../../src/native/native.ts';
 import { protocol } from '../../src/protocols/atomic-pipe/index.ts';
 import { deliverAll, descriptorCount, openBelow, storeOf } from '../fixtures/atomic-pipe-bus.ts';
 import { framed } from '../fixtures/atomic-pipe-writer.ts';
-import { connect, contents, deadIdentity, everything, outgoing, Report } from '../fixtures/directory-bus.ts';
+import { connect, contents, deadIdentity, everything, messageOf, outgoing, Report } from '../fixtures/directory-bus.ts';
 
 test('a peer that does not read is blocked for, holds up nobody else, and gets everything when it reads', async (t) => {
   const store = storeOf(t, protocol);
@@ -193,6 +194,35 @@ test('more peers than are kept open are all reached', async (t) => {
     for (const peer of peers) assert.deepEqual(contents(await peer.receive(everything)), [round]);
   }
   assert.ok(openBelow(store.route).length <= 300 + 1 + 256);
+});
+
+test('more peers than are kept open can all be waited for', { skip: nativeUnavailable() ?? false }, async (t) => {
+  const store = storeOf(t, protocol);
+  const tx = await connect(t, store, 'tx');
+  const names = Array.from({ length: 262 }, (_, n) => `peer-${n}`);
+  const peers = await Promise.all(names.map((name) => connect(t, store, name)));
+  for (const name of names) {
+    const fd = openSync(`${store.route}/${name}`, 'r+');
+    loadNative()?.setPipeSize(fd, 4096);
+    closeSync(fd);
+  }
+  const content = 'x'.repeat(10_000);
+  const sends: Promise<void>[] = [];
+  for (const name of names) {
+    const batch = outgoing('tx', name, content);
+    const { taken, blocked } = await tx.deliver(name, batch);
+    assert.ok(taken === 0 && blocked !== undefined);
+    sends.push(blocked.then(() => deliverAll(tx, name, batch)));
+  }
+  const got = peers.map(async (peer) => {
+    for (;;) {
+      const [incoming] = await peer.receive(everything);
+      if (incoming !== undefined) return messageOf(incoming).content;
+      await sleep(1);
+    }
+  });
+  assert.deepEqual([...new Set(await Promise.all(got))], [content]);
+  await Promise.all(sends);
 });
 
 test('threads have tids of their own', async () => {

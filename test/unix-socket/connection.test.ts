@@ -158,6 +158,30 @@ suite('UnixSocket', { skip }, () => {
     );
   });
 
+  test('more peers than are kept open can all be waited for', async (t) => {
+    const store = storeOf(t, protocol);
+    const tx = await connect(t, store, 'tx');
+    const names = Array.from({ length: 262 }, (_, n) => `peer-${n}`);
+    const peers = await Promise.all(names.map((name) => connect(t, store, name)));
+    const all = Array.from({ length: queueLength + 1 }, (_, n) => n);
+    const sends: Promise<void>[] = [];
+    for (const name of names) {
+      const batch = outgoing('tx', name, ...all);
+      const { taken, blocked } = await tx.deliver(name, batch);
+      assert.ok(taken === queueLength && blocked !== undefined);
+      sends.push(blocked.then(() => deliverAll(tx, name, batch.slice(taken))));
+    }
+    for (const peer of peers) {
+      const got: unknown[] = [];
+      while (got.length < all.length) {
+        got.push(...contents(await peer.receive(everything)));
+        await sleep(0);
+      }
+      assert.deepEqual(got, all);
+    }
+    await Promise.all(sends);
+  });
+
   test('names are hashed where the path would be too long, and a route too long for that is an error', async (t) => {
     const root = mkdtempSync('/tmp/ipcm-');
     t.after(() => rmSync(root, { recursive: true, force: true }));

@@ -128,8 +128,9 @@ export class Outbox implements Sink {
     this.#reachability.reached(name);
     const room = new Room(opened.fd, this.#pipes.native);
     const peer = { ...opened, name, path, room, checkedAt: performance.now(), head: undefined, at: 0 };
+    // Before it is there itself: where all others are waited for, it would be the one to go.
+    if (this.#peers.size >= mostOpen) this.#closeIdle(1);
     this.#peers.set(name, peer);
-    if (this.#peers.size > mostOpen) this.#closeIdle(1);
     return peer;
   }
 

@@ -37,6 +37,8 @@ interface Peer {
   checkedAt: number;
   /** See `keepTrying`. */
   patience: number;
+  /** A batch for it is being tried again and again. */
+  isTrying: boolean;
 }
 
 /** Sends messages to the sockets of peers. */
@@ -100,18 +102,23 @@ export class Outbox implements Sink {
   }
 
   async #tryInTurns(peer: Peer, batch: readonly Outgoing[], taken: number): Promise<Delivery> {
-    for (let turns = 0; taken < batch.length && turns < peer.patience; turns++) {
-      await turn();
-      if (this.#peers.get(peer.name) !== peer) return { taken, blocked: turn() };
-      const result = this.#send(peer, batch, taken);
-      if (result > 0) {
-        taken += result;
-        turns = -1;
-        peer.patience = Math.min(peer.patience * 2, mostPatience);
-      } else if (result !== -EAGAIN) {
-        // The next call meets it again, and deals with it.
-        return { taken, blocked: turn() };
+    peer.isTrying = true;
+    try {
+      for (let turns = 0; taken < batch.length && turns < peer.patience; turns++) {
+        await turn();
+        if (this.#peers.get(peer.name) !== peer) return { taken, blocked: turn() };
+        const result = this.#send(peer, batch, taken);
+        if (result > 0) {
+          taken += result;
+          turns = -1;
+          peer.patience = Math.min(peer.patience * 2, mostPatience);
+        } else if (result !== -EAGAIN) {
+          // The next call meets it again, and deals with it.
+          return { taken, blocked: turn() };
+        }
       }
+    } finally {
+      peer.isTrying = false;
     }
     if (taken === batch.length) return { taken };
     peer.patience = Math.floor(peer.patience / 2);
@@ -162,9 +169,19 @@ export class Outbox implements Sink {
     this.#reachability.reached(name);
     this.#native.setSendBufferSize(fd, wishedBuffer);
     const room = new Room(fd, this.#native);
-    const peer = { name, path, fd, inode: entry.ino, room, checkedAt: performance.now(), patience: mostPatience };
+    const peer = {
+      name,
+      path,
+      fd,
+      inode: entry.ino,
+      room,
+      checkedAt: performance.now(),
+      patience: mostPatience,
+      isTrying: false,
+    };
+    // Before it is there itself: where all others are waited for, it would be the one to go.
+    if (this.#peers.size >= mostOpen) this.#closeIdle(1);
     this.#peers.set(name, peer);
-    if (this.#peers.size > mostOpen) this.#closeIdle(1);
     return peer;
   }
 
@@ -195,7 +212,7 @@ export class Outbox implements Sink {
     let closed = 0;
     for (const peer of this.#peers.values()) {
       if (closed >= most) break;
-      if (peer.room.waiting) continue;
+      if (peer.room.waiting || peer.isTrying) continue;
       this.#forget(peer);
       closed++;
     }
