@@ -1,7 +1,7 @@
 /** Makes a connected client on an open store. */
 import { IpcError, warn } from '../errors.ts';
 import { ownIdentity } from '../liveness/identity.ts';
-import type { Protocol, Reaped } from '../protocol/protocol.ts';
+import type { Connection, Protocol, Reaped } from '../protocol/protocol.ts';
 import { emptyStats } from '../protocol/stats.ts';
 import type { Serializer } from '../serializers/serializer.ts';
 import { Client } from './client.ts';
@@ -46,6 +46,7 @@ export async function connectClient(
   const { maxMessageBytes, service } = resolved;
   const limits = { maxMessageBytes };
   const store = await protocol.open(route, { serializer, limits, ...accessOf(mode, options) });
+  let connection: Connection | undefined;
   let client: Client | undefined;
   // Before the client exists nobody can listen to it.
   const report = {
@@ -54,12 +55,23 @@ export async function connectClient(
   };
   try {
     const request = { name, mode, identity: ownIdentity(), acknowledge: resolved.ack, service, report };
-    const connection = await store.connect(request);
+    connection = await store.connect(request);
     const stats = (await connection.readStats()) ?? emptyStats();
     client = new Client({ id: name, protocol, serializer, store, connection, options: resolved, stats });
     return client;
   } catch (error) {
+    if (connection !== undefined) await giveUp(connection, mode === 'reconnect' || resolved.ack);
     await store.close();
     throw error;
+  }
+}
+
+/** Gives up a name whose client does not come about; keeps what may have been waiting under it. */
+async function giveUp(connection: Connection, keep: boolean): Promise<void> {
+  try {
+    await (keep ? connection.suspend(undefined) : connection.disconnect());
+  } catch {
+    // What has failed before is the error to tell; a name that is kept in vain is a dead client's when the process ends.
+    if (!keep) connection.closeSync();
   }
 }

@@ -25,7 +25,14 @@ export function unixKind(settings: Settings): EntryKind<Listener | undefined> {
       writeNew(path, new Uint8Array());
       return undefined;
     },
-    connect: (member, listener, request) => new UnixConnection(member, kind, { listener, settings, request }),
+    connect(member, listener, request) {
+      try {
+        return new UnixConnection(member, kind, { listener, settings, request });
+      } catch (error) {
+        listener?.close();
+        throw error;
+      }
+    },
     // What is on its way is with the kernel or in a process, and cannot be seen from outside.
     waiting: () => 0,
     unread: () => [],

@@ -77,9 +77,23 @@ export class DescriptorWatch {
       this.#end = (linux ? watchDirectory(this.#path, () => this.wake()) : undefined) ?? poll(() => this.wake());
       return;
     }
-    this.#poller ??= new this.#native.Poller(this.#fd).unref();
+    const poller = this.#open(this.#native);
+    if (poller === undefined) {
+      this.#end = poll(() => this.wake());
+      return;
+    }
     this.#polling = true;
-    this.#poller.start(readable, (events) => this.#called(events));
+    poller.start(readable, (events) => this.#called(events));
+  }
+
+  #open(native: Native): Poller | undefined {
+    try {
+      this.#poller ??= new native.Poller(this.#fd).unref();
+    } catch {
+      // Out of descriptors: the timer does until nobody waits, and then it is tried again.
+      return undefined;
+    }
+    return this.#poller;
   }
 
   #called(events: number): void {

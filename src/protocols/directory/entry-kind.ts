@@ -28,7 +28,7 @@ export interface EntryKind<Handle = unknown> {
    * name is held already: nobody else of ours does the same meanwhile.
    */
   enter(path: string, arrival: Arrival, request: ConnectRequest): Awaitable<Handle>;
-  /** The connection of a client that holds its name and has entered. */
+  /** The connection of a client that holds its name and has entered; where it throws, it has closed the handle. */
   connect(member: Member, handle: Handle, request: ConnectRequest, arrival: Arrival): Awaitable<Connection>;
   /** How many messages wait in an entry (or sealed entry), as far as can be seen from outside; 0 where it is gone. */
   waiting(path: string): number;

@@ -77,7 +77,11 @@ export function checkRoute(place: Place): RouteIdentity {
       place,
     );
   }
-  return { device: state.dev, inode: state.ino, id: readOwner(route)?.id };
+  try {
+    return { device: state.dev, inode: state.ino, id: readOwner(route)?.id };
+  } catch (error) {
+    throw storeError(error, 'read who owns the store', place);
+  }
 }
 
 /** True when the directory at the route is still the one that was opened. */

@@ -140,7 +140,14 @@ export class DirectoryStore<Handle = unknown> implements Store {
       entry,
       identity: request.identity,
     };
-    return kind.connect(new Member(membership), handle, request, arrival);
+    const member = new Member(membership);
+    try {
+      return await kind.connect(member, handle, request, arrival);
+    } catch (error) {
+      if (arrival === 'new') member.leaveSync();
+      else member.suspend(undefined);
+      throw error;
+    }
   }
 
   /** Records who owns the store from now on: its maker, or whom it was handed to. */

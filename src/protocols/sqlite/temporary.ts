@@ -1,7 +1,7 @@
 /** Temporary stores: a private directory with the file in it, and a record of who made it. */
 import { basename, dirname } from 'node:path';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
-import { removeTree } from '../directory/files.ts';
+import { removeTree, storeError } from '../directory/files.ts';
 import { makeInner, readOwner, writeOwner, type Owner } from '../directory/owner.ts';
 import { makeTemporaryRoute, temporaryPrefix } from '../directory/route.ts';
 
@@ -28,8 +28,12 @@ export function databaseIn(folder: string): string {
 function ownerOf(path: string, protocol: string): Owner | undefined {
   const folder = dirname(path);
   if (basename(path) !== file || !basename(folder).startsWith(temporaryPrefix)) return undefined;
-  const owner = readOwner(folder);
-  return owner?.protocol === protocol ? owner : undefined;
+  try {
+    const owner = readOwner(folder);
+    return owner?.protocol === protocol ? owner : undefined;
+  } catch (error) {
+    throw storeError(error, 'read who owns the store', { route: path, protocol });
+  }
 }
 
 /** True for the file of a temporary store: its directory holds nothing else. */

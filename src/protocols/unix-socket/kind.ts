@@ -52,9 +52,15 @@ export function socketKind({ protocolOptions }: StoreOptions): EntryKind<number>
       return bind(path);
     },
     connect(member, fd, request) {
-      const inbox = new Inbox(fd, native(), member, request.report);
-      const outbox = new Outbox(native(), new Reachability(member, kind, request.report));
-      return new DescriptorConnection(member, inbox, outbox, native());
+      const calls = native();
+      try {
+        const inbox = new Inbox(fd, calls, member, request.report);
+        const outbox = new Outbox(calls, new Reachability(member, kind, request.report));
+        return new DescriptorConnection(member, inbox, outbox, calls);
+      } catch (error) {
+        calls.close(fd);
+        throw error;
+      }
     },
     // A socket tells nobody but its reader what is in it.
     waiting: () => 0,
