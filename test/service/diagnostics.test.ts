@@ -60,12 +60,10 @@ test('requests are traced on both sides, with what their sender wants to go with
   const id = handle.sendRequest('kept');
   assert.equal(await handle.awaitResponse(id), '00-aa-bb-01');
   assert.deepEqual(heard, [
-    ...[
-      'asks asker server traced',
-      'handles server asker traced',
-      'handled traced 00-aa-bb-01',
-      'got traced 00-aa-bb-01',
-    ],
+    'asks asker server traced',
+    'handles server asker traced',
+    'handled traced 00-aa-bb-01',
+    'got traced 00-aa-bb-01',
     'asks asker server throw',
     'handles server asker throw',
     'handled throw undefined',
