@@ -2,6 +2,7 @@
 import { after, before, describe, test } from 'node:test';
 import { backlogTests } from './backlog.ts';
 import { faultTests } from './faults.ts';
+import { pipelineTests } from './pipelines.ts';
 import { planTests } from './plans.ts';
 import { privateTests } from './private.ts';
 import { missing, TestServer, type Kind, type Served } from './server.ts';
@@ -29,6 +30,7 @@ export function familyTests(kind: Kind): void {
     planTests(served);
     faultTests(served);
     unknownTests(served);
+    pipelineTests(served);
     backlogTests(served);
   });
   describe(`${kind}, private`, () => privateTests(kind));

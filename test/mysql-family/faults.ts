@@ -3,21 +3,13 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createConnection, type Connection } from 'mariadb';
 import { ChildClient } from '../../src/testing/child-process.ts';
 import { until } from '../../src/testing/until.ts';
 import { Restartable } from './restartable.ts';
 import type { Served, TestServer } from './server.ts';
-import { bus, client, databaseOf, ending, take, upTo } from './scene.ts';
-
-/** Another connection of the administrator. */
-async function second(t: TestContext, { socket, user }: TestServer, database: string): Promise<Connection> {
-  const connection = await createConnection({ socketPath: socket, user, database, bigIntAsNumber: true });
-  ending(t, () => connection.end());
-  return connection;
-}
+import { bus, client, databaseOf, ending, second, take, upTo } from './scene.ts';
 
 async function killAll(server: TestServer, database: string): Promise<number> {
   const found = await server.query('SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = ?', [database]);

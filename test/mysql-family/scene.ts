@@ -1,10 +1,11 @@
 /** What the tests of a server share: stores and clients that end with their test. */
 import type { TestContext } from 'node:test';
+import { createConnection, type Connection } from 'mariadb';
 import { ipcmConnect, ipcmReconnect, ipcmSpawn, type ConnectOptions, type SpawnOptions } from '../../src/bus.ts';
 import type { Client } from '../../src/client/client.ts';
 import type { Message } from '../../src/message/message.ts';
 import type { Spawn } from '../../src/spawn/spawn.ts';
-import type { Served } from './server.ts';
+import type { Served, TestServer } from './server.ts';
 
 const endings = new WeakMap<TestContext, (() => unknown)[]>();
 
@@ -40,6 +41,13 @@ export async function client(
   const made = await (mode === 'connect' ? ipcmConnect : ipcmReconnect)(name, String(info), options);
   ending(t, async () => made.disconnected || (await made.disconnect(() => undefined)));
   return made;
+}
+
+/** Another connection of the administrator. */
+export async function second(t: TestContext, { socket, user }: TestServer, database: string): Promise<Connection> {
+  const connection = await createConnection({ socketPath: socket, user, database, bigIntAsNumber: true });
+  ending(t, () => connection.end());
+  return connection;
 }
 
 /** The database's name in a route. */

@@ -1,33 +1,12 @@
 /** Connections that are lost while nobody knows what the server has done, and servers that fail in the midst of a batch. */
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
-import { ownIdentity } from '../../src/liveness/identity.ts';
-import type { Store, StoreOptions } from '../../src/protocol/protocol.ts';
-import { resolveProtocol } from '../../src/protocols/resolve.ts';
+import { test } from 'node:test';
 import { until } from '../../src/testing/until.ts';
-import { codeOf, connect, contents, everything, options, outgoing } from '../postgresql/scene.ts';
+import { codeOf, connect, contents, everything, outgoing } from '../postgresql/scene.ts';
 import { Proxy } from './proxy.ts';
-import type { Served, TestServer } from './server.ts';
-import { ending, upTo } from './scene.ts';
-
-async function create(t: TestContext, { kind }: TestServer, route: string): Promise<Store> {
-  const protocol = await resolveProtocol(kind);
-  const made = await protocol.create({ ...options, route, owner: ownIdentity(), guard: false });
-  ending(t, () => made.close());
-  return made;
-}
-
-async function open(
-  t: TestContext,
-  { kind }: TestServer,
-  route: string,
-  more: Partial<StoreOptions> = {},
-): Promise<Store> {
-  const protocol = await resolveProtocol(kind);
-  const opened = await protocol.open(route, { ...options, ...more });
-  ending(t, () => opened.close());
-  return opened;
-}
+import { upTo } from './scene.ts';
+import type { Served } from './server.ts';
+import { create, open } from './stores.ts';
 
 /** Tests of what is lost on the way. */
 export function unknownTests(served: Served): void {

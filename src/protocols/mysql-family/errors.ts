@@ -44,6 +44,15 @@ export class StillThere extends Error {
   }
 }
 
+/** Errors after which the server has undone the whole transaction, and not only the statement. */
+const undoing = [1020, 1206, 1213];
+
+/** True when an error has undone the transaction; `timeouts` tells whether a lock that was not granted in time does. */
+export function undoes(error: unknown, timeouts: boolean): boolean {
+  const errno = errnoOf(error);
+  return errno === undefined || undoing.includes(errno) || (timeouts && errno === 1205);
+}
+
 /** The number of an error of a server or of the library. */
 export function errnoOf(error: unknown): number | undefined {
   return driverError(error)?.errno;

@@ -5,7 +5,7 @@ import type { Bound, Link, Target } from '../sql-server/database.ts';
 import { bury, tagOf, taking } from './burial.ts';
 import { loadDriver, type DriverConnection, type DriverOutcome } from './driver.ts';
 import { exchange } from './exchange.ts';
-import { PacketTooLarge } from './errors.ts';
+import { PacketTooLarge, undoes } from './errors.ts';
 import { Prepared } from './prepared.ts';
 import { securityOf } from './security.ts';
 import { sendsOf, type SendBound } from './send.ts';
@@ -37,6 +37,8 @@ interface LinkParts {
   readonly isEncrypted: boolean;
   readonly kind: Kind;
   readonly largestPacket: number;
+  /** True where a lock that is not granted in time undoes the whole transaction. */
+  readonly timeoutsUndo: boolean;
 }
 
 /** A connection to a server. */
@@ -49,6 +51,7 @@ export class FamilyLink implements Link {
   readonly #connection: DriverConnection;
   readonly #socket: Socket;
   readonly #isEncrypted: boolean;
+  readonly #timeoutsUndo: boolean;
   readonly #lost: (() => void)[] = [];
   #gone = false;
   #pending = 0;
@@ -57,12 +60,13 @@ export class FamilyLink implements Link {
   /** A transaction of several steps, in the midst of which nothing else may be sent. */
   #alone: Promise<unknown> | undefined;
 
-  private constructor({ tag, connection, socket, isEncrypted, kind, largestPacket }: LinkParts) {
+  private constructor({ tag, connection, socket, isEncrypted, kind, largestPacket, timeoutsUndo }: LinkParts) {
     this.#connection = connection;
     this.#socket = socket;
     this.#isEncrypted = isEncrypted;
     this.kind = kind;
     this.largestPacket = largestPacket;
+    this.#timeoutsUndo = timeoutsUndo;
     this.#prepared = kind.isMariadb ? undefined : new Prepared(connection, prepared);
     this.tag = tag;
     const gone = (): void => {
@@ -106,6 +110,8 @@ export class FamilyLink implements Link {
       autoJsonMap: false,
       bitOneIsBoolean: false,
       checkDuplicate: false,
+      // No message's content in an error.
+      logParam: false,
       foundRows: true,
       logger: { warning: () => undefined },
     });
@@ -116,12 +122,15 @@ export class FamilyLink implements Link {
     try {
       const settings = [...session, taking(tag)].map((statement) => connection.query(statement));
       const [[row]] = (await Promise.all([
-        connection.query('SELECT VERSION() AS version, @@max_allowed_packet AS packet'),
+        connection.query(
+          'SELECT VERSION() AS version, @@max_allowed_packet AS packet, @@innodb_rollback_on_timeout AS timeouts',
+        ),
         ...settings,
       ])) as [Row[], ...unknown[]];
       const kind = kindOf(row?.['version']);
       const largestPacket = Number(row?.['packet']);
-      return new FamilyLink({ tag, connection, socket, isEncrypted, kind, largestPacket });
+      const timeoutsUndo = Number(row?.['timeouts']) === 1;
+      return new FamilyLink({ tag, connection, socket, isEncrypted, kind, largestPacket, timeoutsUndo });
     } catch (error) {
       socket.destroy(new Error('the connection could not be set up'));
       throw error;
@@ -220,19 +229,23 @@ export class FamilyLink implements Link {
 
   /**
    * A transaction of one insert, all of it sent at once. Should the insert fail, the mark stays as it was, and there is nothing
-   * to commit.
+   * to commit. Should the mark fail alone, the messages are there.
    */
   async #sendAtOnce({ begin, inserts, marks, commit, refused }: SendBound): Promise<Result> {
     for (const { values } of inserts) this.#checkSize(values);
-    try {
-      const [, inserted] = await settled(
-        [begin, ...inserts, ...marks(this.kind.isMariadb), commit].map((step) => this.#one(step)),
-      );
-      return { rows: [], changes: inserted?.changes ?? 0 };
-    } catch (error) {
-      if (refused(error)) return { rows: [], changes: 0 };
-      throw error;
+    const all = (steps: readonly Bound[]): Promise<Result[]> => settled(steps.map((step) => this.#one(step)));
+    const [inserted, marked, committed] = await Promise.allSettled([
+      all([begin, ...inserts]),
+      all(marks(this.kind.isMariadb)),
+      this.#one(commit),
+    ]);
+    if (inserted.status === 'rejected') {
+      if (refused(inserted.reason)) return { rows: [], changes: 0 };
+      throw inserted.reason;
     }
+    if (committed.status === 'rejected') throw committed.reason;
+    if (marked.status === 'rejected' && undoes(marked.reason, this.#timeoutsUndo)) throw marked.reason;
+    return { rows: [], changes: inserted.value[1]?.changes ?? 0 };
   }
 
   /** A transaction of several inserts, each of which has to succeed before the next. */

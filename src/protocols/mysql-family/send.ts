@@ -7,6 +7,7 @@
 import type { Value } from '../sql/query.ts';
 import type { Batch, Bound, Sent } from '../sql-server/database.ts';
 import { errnoOf, errors } from './errors.ts';
+import { marking } from './statements.ts';
 
 /** Rows and bytes of one insert, but for a message that is larger. */
 const mostRows = 256;
@@ -32,10 +33,10 @@ const change = (text: string, values: readonly Value[] = []): Bound => ({ text, 
 
 const begin = change('BEGIN');
 const commit = change('COMMIT');
-// Only where the insert has inserted something. MySQL has forgotten how much by the time that it updates.
+// Only where the insert has inserted something. MySQL has forgotten how much by the time that it marks.
 const count = change('SET @ipcm_sent = ROW_COUNT()');
 const mark = (inserted: string): string =>
-  `UPDATE ipcm_lines SET mark = ?, used = UNIX_TIMESTAMP() WHERE line = ? AND ${inserted} > 0`;
+  `INSERT INTO ipcm_lines (mark, line, used) SELECT ?, ?, UNIX_TIMESTAMP() FROM DUAL WHERE ${inserted} > 0 ${marking}`;
 const [byCount, byVariable] = [mark('ROW_COUNT()'), mark('@ipcm_sent')];
 
 const peer = '(SELECT id FROM ipcm_peers WHERE id = ? AND pid <=> ? AND active = ? LOCK IN SHARE MODE)';

@@ -53,6 +53,8 @@ export const statements: Statements = {
   remove: byList(shared.remove, 'DELETE FROM ipcm_messages', 'id'),
   // The key by which the rows lie: less than half the work of finding them by their ids.
   removeArrived: byList(shared.removeArrived, 'DELETE FROM ipcm_messages', 'ipcm_seq'),
+  // After a deadlock the server would take the others all the same, each as a transaction of its own.
+  putBack: { ...shared.putBack, inTurn: true },
   handOut: byList(shared.handOut, 'UPDATE ipcm_messages SET ipcm_turn = ?', 'id'),
 };
 
@@ -73,6 +75,9 @@ export function waitingFor(names: number): Statement {
 /** Ends a connection, and waits until it has ended: several statements, see burial.ts. */
 export const burial = 'KILL ?';
 
+/** End of an insert of a mark: the row of a line that was not used for a week has been removed. */
+export const marking = 'ON DUPLICATE KEY UPDATE mark = VALUES(mark), used = VALUES(used)';
+
 /** The statements of the layer for servers. */
 export const own: OwnStatements = {
   lease: change(
@@ -89,7 +94,7 @@ export const own: OwnStatements = {
     change(`DELETE FROM ipcm_leases WHERE expires < ${now} - 604800`),
   ],
   closeLine: change('DELETE FROM ipcm_lines WHERE line = ?'),
-  mark: change(`UPDATE ipcm_lines SET mark = ?, used = ${now} WHERE line = ?`),
+  mark: change(`INSERT INTO ipcm_lines (mark, line, used) VALUES (?, ?, ${now}) ${marking}`),
   // Locked, since the transaction that changes it may be about to be committed.
   marked: rows('SELECT mark FROM ipcm_lines WHERE line = ? FOR UPDATE'),
   bury: rows(burial),

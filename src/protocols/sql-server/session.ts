@@ -262,6 +262,11 @@ async function runOn(link: Link, query: Query): Promise<Result> {
   const { many } = query;
   if (many.length === 0) return nothing;
   if (statement.atOnce !== undefined) return link.run({ ...statement.atOnce(many), rows });
+  if (statement.inTurn === true) {
+    let changes = 0;
+    for (const values of many) changes += (await link.run({ text, values, rows })).changes;
+    return { rows: [], changes };
+  }
   const results = await Promise.all(many.map((values) => link.run({ text, values, rows })));
   return { rows: [], changes: results.reduce((sum, { changes }) => sum + changes, 0) };
 }

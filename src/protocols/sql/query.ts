@@ -20,6 +20,8 @@ export interface Statement {
   readonly rows: boolean;
   /** The same for several groups of values at once, where that saves most of the way to the database and back. */
   readonly grouped?: (groups: number) => string;
+  /** True where each run of it has to await the one before: one that fails may have undone the transaction for the next. */
+  readonly inTurn?: true;
   /** The same for any number of groups of values as one statement, where the database has a way to say that. */
   readonly atOnce?: (many: readonly (readonly Value[])[]) => {
     readonly text: string;

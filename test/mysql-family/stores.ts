@@ -1,0 +1,29 @@
+/** Stores on a test's server, without the bus around them. */
+import type { TestContext } from 'node:test';
+import { ownIdentity } from '../../src/liveness/identity.ts';
+import type { Store, StoreOptions } from '../../src/protocol/protocol.ts';
+import { resolveProtocol } from '../../src/protocols/resolve.ts';
+import { options } from '../postgresql/scene.ts';
+import { ending } from './scene.ts';
+import type { TestServer } from './server.ts';
+
+/** Makes a store at a route. */
+export async function create(t: TestContext, { kind }: TestServer, route: string): Promise<Store> {
+  const protocol = await resolveProtocol(kind);
+  const made = await protocol.create({ ...options, route, owner: ownIdentity(), guard: false });
+  ending(t, () => made.close());
+  return made;
+}
+
+/** Opens the store at a route. */
+export async function open(
+  t: TestContext,
+  { kind }: TestServer,
+  route: string,
+  more: Partial<StoreOptions> = {},
+): Promise<Store> {
+  const protocol = await resolveProtocol(kind);
+  const opened = await protocol.open(route, { ...options, ...more });
+  ending(t, () => opened.close());
+  return opened;
+}
