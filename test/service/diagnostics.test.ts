@@ -14,7 +14,7 @@ type Subscribers = Partial<Record<'start' | 'asyncEnd' | 'error', (trace: Trace)
 function subscribe(context: TestContext, name: string, subscribers: Subscribers): void {
   const channel = tracingChannel(`ipc-manager:${name}`);
   // The types of Node ask for all five events; any of them will do.
-  const all = subscribers as Parameters<typeof channel.subscribe>[0];
+  const all = subscribers as unknown as Parameters<typeof channel.subscribe>[0];
   channel.subscribe(all);
   context.after(() => channel.unsubscribe(all));
 }
