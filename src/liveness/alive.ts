@@ -17,6 +17,11 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return identity.start === undefined || identity.start === stat.start;
 }
 
+/** True when a process runs where a process table can judge it: `own` is somebody of that boot and namespace. */
+export function isOfThisHost(identity: ProcessIdentity, own: ProcessIdentity): boolean {
+  return identity.boot === own.boot && identity.namespace === own.namespace;
+}
+
 /** True when a process of that number exists, whosever it is: the cheap half of {@link isAlive}, about 1 µs. */
 export function signalReaches(pid: number): boolean {
   try {

@@ -11,6 +11,8 @@ import { isHere } from '../client/peers.ts';
 import { waitFor } from '../client/wait-for.ts';
 import type { WaitOptions } from '../client/arrival.ts';
 import { IpcError, isIpcError, quote } from '../errors.ts';
+import { isOfThisHost } from '../liveness/alive.ts';
+import { ownIdentity } from '../liveness/identity.ts';
 import type { PeerEntry, Protocol, Reaped, Store } from '../protocol/protocol.ts';
 import type { Serializer } from '../serializers/serializer.ts';
 import { cleave, type CleaveOptions, type Keeper } from './cleave.ts';
@@ -64,7 +66,7 @@ export class Spawn implements Guarded {
   readonly serializer: Serializer;
   /** Where the store is. */
   readonly route: string;
-  /** Signal sent to every client's process at shutdown. */
+  /** Signal sent at shutdown to every process of this machine that is known to be a client's. */
   readonly signal: NodeJS.Signals | undefined;
   /** The process that made the store. */
   readonly pid: number = process.pid;
@@ -117,8 +119,8 @@ export class Spawn implements Guarded {
   }
 
   /**
-   * Asks every client to end: the signal, if one is set, to each process but this one, then a terminate message to each
-   * client. Resolves to the names of those who got the message.
+   * Asks every client to end: the signal, if one is set, to each process of this machine but this one, then a terminate message
+   * to each client. Resolves to the names of those who got the message.
    */
   async terminate(): Promise<string[]> {
     return this.#withController((controller) => this.#terminate(controller));
@@ -159,11 +161,14 @@ export class Spawn implements Guarded {
 
   /** Removes the store at once, whoever is connected. Doing it twice is fine. */
   async unspawn(): Promise<void> {
-    this.#forget();
     if (this.#removed) return;
-    this.#removed = true;
-    await this.#parts.store.remove();
-    await this.#parts.store.close();
+    try {
+      await this.#parts.store.remove();
+      this.#removed = true;
+      this.#forget();
+    } finally {
+      await this.#parts.store.close();
+    }
   }
 
   /**
@@ -265,9 +270,11 @@ export class Spawn implements Guarded {
   async #terminate(controller: Client): Promise<string[]> {
     const peers = (await this.#parts.store.peers()).filter(({ name }) => name !== controller.id);
     if (this.signal !== undefined) {
+      const own = ownIdentity();
       for (const { identity, state } of peers) {
-        if (state === 'active' && identity !== undefined && identity.pid !== process.pid)
-          this.#signal(identity.pid, this.signal);
+        // Of another host, or another container, the number is that of somebody else here.
+        const known = state === 'active' && identity !== undefined && isOfThisHost(identity, own);
+        if (known && identity.pid !== own.pid) this.#signal(identity.pid, this.signal);
       }
     }
     const outcomes = await controller.broadcast({ terminate: 1 });

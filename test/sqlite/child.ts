@@ -52,6 +52,17 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
     await client.disconnect();
     say(errors);
   },
+  /** Removes the store. */
+  async remove() {
+    const store = await protocol.open(route, options);
+    await go();
+    try {
+      await store.remove();
+      say('removed');
+    } catch (error) {
+      say((error as { code?: string }).code);
+    }
+  },
   /** Holds the lock for some milliseconds. */
   async lock() {
     const database = new DatabaseSync(route, { timeout: 5000 });

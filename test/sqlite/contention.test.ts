@@ -1,5 +1,6 @@
 /** Many processes on one file. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -37,6 +38,17 @@ test('of processes that make the tables at once each finds a whole store', async
   for (const child of children) assert.equal(await child.said(), 'made');
   const a = await connect(await open(t, route), 'a');
   assert.equal((await a.deliver('a', outgoing('a', 'a', 1))).taken, 1);
+});
+
+test('of processes that remove a store at once none fails', async (t) => {
+  for (let round = 0; round < 3; round++) {
+    const { route } = await create(t);
+    const children = Array.from({ length: 4 }, () => new Child(t, 'remove', route));
+    await Promise.all(children.map((child) => child.said()));
+    for (const child of children) child.go();
+    for (const child of children) assert.equal(await child.said(), 'removed');
+    assert.ok(!existsSync(route));
+  }
 });
 
 for (const held of [false, true]) {

@@ -2,7 +2,6 @@
  * What a database server has to bring so that the rest of this folder can put a bus on it: words for its routes, a driver
  * behind {@link Link}, its statements and tables, a verdict on its errors, and how to start a private server.
  */
-import type { ProcessIdentity } from '../../liveness/identity.ts';
 import type { Capabilities, Outgoing } from '../../protocol/protocol.ts';
 import type { Wakeup } from '../sql/contract.ts';
 import type { Result, Value, Work } from '../sql/query.ts';
@@ -197,9 +196,4 @@ export interface OwnStatements {
 export interface Own {
   readonly text: string;
   readonly rows: boolean;
-}
-
-/** True when a process runs where our process table can judge it. */
-export function isOfThisHost(identity: ProcessIdentity, own: ProcessIdentity): boolean {
-  return identity.boot === own.boot && identity.namespace === own.namespace;
 }

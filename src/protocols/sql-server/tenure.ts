@@ -9,12 +9,13 @@
  * on; the others are told with their next call: what they were sent is gone, and their names may be another's.
  */
 import { IpcError, quote } from '../../errors.ts';
+import { isOfThisHost } from '../../liveness/alive.ts';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
 import type { Awaitable } from '../../protocol/protocol.ts';
 import type { Tenure } from '../sql/contract.ts';
 import type { Statement, Work } from '../sql/query.ts';
 import { textOf, type PeerRow } from '../sql/rows.ts';
-import { isOfThisHost, type OwnStatements } from './database.ts';
+import type { OwnStatements } from './database.ts';
 import type { Place } from './failure.ts';
 import type { ServerSession } from './session.ts';
 

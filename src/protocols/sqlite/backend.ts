@@ -1,5 +1,6 @@
 /** An open SQLite database as the shared SQL client wants it, and its end. */
 import { dirname } from 'node:path';
+import { isIpcError } from '../../errors.ts';
 import { isAlive, signalReaches } from '../../liveness/alive.ts';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
 import { removeFile, removeTree, storeError } from '../directory/files.ts';
@@ -62,6 +63,9 @@ export class SqliteBackend implements Backend {
       const shared = this.#isCallers || (await session.write('remove the store', isShared));
       await session.write('remove the store', shared ? dropTables : ruinTables);
       this.#unlink(shared, session);
+    } catch (error) {
+      // Somebody else was quicker.
+      if (!isIpcError(error, 'IPCM_STORE_MISSING')) throw error;
     } finally {
       if (this.#closed) session.close();
     }
