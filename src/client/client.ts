@@ -32,7 +32,10 @@ export type SendResult = { readonly sent: true } | { readonly sent: false; reado
 
 /** How `getMessages` reads. */
 export interface GetOptions extends WaitOptions {
-  /** Messages at most. Default 4096: a larger backlog comes in several calls, so that memory stays bounded. */
+  /**
+   * Messages at most. Default 4096: a larger backlog comes in several calls, so that memory stays bounded. From a database a
+   * call brings no more than that, whatever the limit.
+   */
   readonly limit?: number | undefined;
 }
 
@@ -240,7 +243,7 @@ export class Client extends EventEmitter<ClientEvents> {
   async getMessages(options: GetOptions = {}): Promise<Message[]> {
     this.#connected('getMessages');
     const limit = options.limit ?? defaultLimit;
-    if (limit >= 1) return this.#reader.get(limit, options);
+    if (limit >= 1) return this.#reader.get(Math.floor(limit), options);
     throw new IpcError('IPCM_INVALID_OPTION', `getMessages: limit is at least 1, not ${quote(options.limit)}`);
   }
 
@@ -459,13 +462,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const { connection, stats } = this.#parts;
     this.#state = 'disconnected';
     this.#reader.close();
-    try {
-      // Where writing is synchronous the counts are kept; where it is not, the process is gone before the answer.
-      Promise.resolve(connection.writeStats(stats)).catch(() => undefined);
-    } catch {
-      // The store is gone or full; the exit must go on, and nobody is left to be told.
-    }
-    connection.closeSync();
+    connection.closeSync(stats);
     unregisterClient(this);
   }
 

@@ -26,18 +26,23 @@ export class SqlConnection implements Connection {
   readonly #name: string;
   /** What the row says as long as it is ours. */
   readonly #process: string;
+  /** What it says as well, until the client is leaving. */
+  readonly #active: number;
+  readonly #acknowledge: boolean;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
   readonly #listening = new Set<() => void>();
   /** Statistics that could not be written at once. */
   #unwritten: Uint8Array | undefined;
 
-  constructor(backend: Backend, options: StoreOptions, request: ConnectRequest) {
+  constructor(backend: Backend, options: StoreOptions, request: ConnectRequest, active: number) {
     const { name, identity, acknowledge, report } = request;
     this.#backend = backend;
     this.#options = options;
     this.#name = name;
     this.#process = processColumn(request);
+    this.#active = active;
+    this.#acknowledge = acknowledge;
     this.#outbox = new Outbox(backend, name, (peer) =>
       andThen(reapOne(backend, peer), (reaped) => {
         if (reaped !== undefined) report.reaped(reaped);
@@ -110,10 +115,12 @@ export class SqlConnection implements Connection {
   }
 
   seal(): Awaitable<void> {
-    const { session, statements, wakeup } = this.#backend;
-    const query = { statement: statements.seal, values: [this.#name, this.#process] };
+    const { session, wakeup } = this.#backend;
     return andThen(session.checkPresent(), () =>
-      andThen(session.one('stop receiving', query), () => wakeup.ringPeers()),
+      andThen(
+        session.write('stop receiving', () => this.#seal()),
+        () => wakeup.ringPeers(),
+      ),
     );
   }
 
@@ -131,25 +138,22 @@ export class SqlConnection implements Connection {
 
   suspend(expiresAt: number | undefined): Awaitable<void> {
     this.#stopListening();
-    const { session, statements, wakeup, tenure } = this.#backend;
-    const [name, process] = [this.#name, this.#process];
-    const work = function* (): Work<void> {
-      yield { statement: statements.releaseAll, values: [name] };
-      const values = [Date.now() / 1000, expiresAt ?? null, name, process];
-      const { changes } = yield { statement: statements.suspend, values };
-      if (changes > 0) wakeup.leave(name);
-    };
-    return andThen(session.write('suspend', work), () => {
-      tenure?.ended(name, process);
-      return wakeup.ringPeers();
-    });
+    const { session, wakeup, tenure } = this.#backend;
+    return andThen(
+      session.write('suspend', () => this.#suspend(expiresAt)),
+      () => {
+        tenure?.ended(this.#name, this.#process);
+        return wakeup.ringPeers();
+      },
+    );
   }
 
-  closeSync(): void {
+  closeSync(stats?: Stats): void {
     this.#stopListening();
     const { session, wakeup, tenure } = this.#backend;
     tenure?.ended(this.#name, this.#process);
     try {
+      if (stats !== undefined) this.#unwritten = this.#options.serializer.serialize(statsToWire(stats));
       session.writeAtExit('disconnect', () => this.#leave());
       wakeup.ringPeers();
       // What was sent in this last turn has its readers woken.
@@ -159,17 +163,38 @@ export class SqlConnection implements Connection {
     }
   }
 
+  get #ours(): readonly [string, string, number] {
+    return [this.#name, this.#process, this.#active];
+  }
+
+  *#seal(): Work<void> {
+    const { statements } = this.#backend;
+    const { changes } = yield { statement: statements.seal, values: this.#ours };
+    // Also what nobody has a receipt of: all that is unread is accounted for now.
+    if (changes > 0 && this.#acknowledge) yield { statement: statements.releaseAll, values: [this.#name] };
+  }
+
+  *#suspend(expiresAt: number | undefined): Work<void> {
+    const { statements, wakeup } = this.#backend;
+    const values = [Date.now() / 1000, expiresAt ?? null, ...this.#ours];
+    const { changes } = yield { statement: statements.suspend, values };
+    if (changes === 0) return;
+    yield { statement: statements.releaseAll, values: [this.#name] };
+    yield* this.#inbox.giveBack();
+    wakeup.leave(this.#name);
+  }
+
   *#leave(): Work<void> {
     const { statements, wakeup } = this.#backend;
     if (this.#unwritten !== undefined) yield this.#statsQuery(this.#unwritten);
-    const { changes } = yield { statement: statements.leave, values: [this.#name, this.#process] };
+    const { changes } = yield { statement: statements.leave, values: this.#ours };
     if (changes === 0) return;
     yield { statement: statements.removeAll, values: [this.#name] };
     wakeup.leave(this.#name);
   }
 
   #statsQuery(bytes: Uint8Array): Query {
-    return { statement: this.#backend.statements.writeStats, values: [bytes, this.#name, this.#process] };
+    return { statement: this.#backend.statements.writeStats, values: [bytes, ...this.#ours] };
   }
 
   #somethingThere(): boolean {

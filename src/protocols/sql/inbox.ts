@@ -3,14 +3,17 @@
  * messages under one stamp, its order within the stamp is not stored). A slice is read, then removed or
  * marked as handed out, and only then given to the client. Every query runs along the index of what waits, from its beginning: none costs more for a
  * longer backlog.
+ *
+ * One file, since what is put back, what is taken and what is known of neither have to agree.
  */
-import { IpcError, quote } from '../../errors.ts';
+import { IpcError, isIpcError, quote } from '../../errors.ts';
 import type { Awaitable, ConnectionReport, Incoming, Limits, Outgoing, ReceiveLimit } from '../../protocol/protocol.ts';
 import { andThen, orElse } from './awaitable.ts';
 import type { Backend } from './contract.ts';
 import { DuplicateId, type Row, type Statement, type Value, type Work } from './query.ts';
 import { valuesOf } from './outbox.ts';
 import { bytesOf, idValue, numberOf, textOf } from './rows.ts';
+import { isBroadcast, Room, valueOf, type Slice, type Waiting } from './slice.ts';
 import { randomUUID } from 'node:crypto';
 
 /** What an inbox is made of. */
@@ -24,27 +27,19 @@ export interface InboxParts {
   readonly report: ConnectionReport;
 }
 
-/** A message as it was read. */
-interface Waiting {
-  readonly row: Row;
-  readonly content: unknown;
-  readonly size: number;
-}
-
-interface Slice {
-  readonly back: readonly Waiting[];
-  readonly waiting: readonly Waiting[];
-  /** True when there may be more that was put back. */
-  readonly moreBack: boolean;
-}
-
 /** A message of somebody whose clock is behind came while others were read. */
 class CameBetween extends Error {
   override readonly name = 'CameBetween';
 }
 
-/** Contents of more bytes than this are read one by one: a slice has hundreds. */
-const inline = 65_536;
+/** Messages of a slice, at most: a database takes only so many values, and whoever wants more asks again. */
+const mostMessages = 4096;
+/** Contents of more bytes than this are always read one by one: a slice has hundreds. */
+const largestInline = 65_536;
+/** Where many are asked for, of more bytes than so few that all together are a few times what is asked for; but no fewer than this. */
+const smallestInline = 4096;
+/** Receipts of one statement. */
+const mostReceipts = 4096;
 
 /** The first place of what is put back: there are 2^52 before it overtakes what waits. */
 const firstTurn = -(2 ** 52);
@@ -52,8 +47,12 @@ const firstTurn = -(2 ** 52);
 /** Reads messages of one client. */
 export class Inbox {
   readonly #parts: InboxParts;
-  /** True when something may have been put back: only this client does that, in this life or one before. */
-  #back = true;
+  /** How often something was put back: only this client does that, in this life or, which counts once, in those before. */
+  #puts = 1;
+  /** So many of them have been read to their end. */
+  #readPuts = 0;
+  /** What was read and is being taken; also after a failure, for then nobody knows whether it is still in the store. */
+  #taking: Slice | undefined;
 
   constructor(parts: InboxParts) {
     this.#parts = parts;
@@ -63,23 +62,49 @@ export class Inbox {
   ready(): Awaitable<boolean> {
     const { backend, name } = this.#parts;
     const { session, statements } = backend;
+    if (this.#taking !== undefined) return true;
     return andThen(
       session.one('look for messages', { statement: statements.ready, values: [name, name] }),
       ({ rows }) => (rows.length > 0 ? true : andThen(session.checkPresent(), () => false)),
     );
   }
 
-  receive(limit: ReceiveLimit): Awaitable<Incoming[]> {
+  receive(given: ReceiveLimit): Awaitable<Incoming[]> {
+    if (this.#taking !== undefined) return this.#handOut(this.#taking);
     const { session } = this.#parts.backend;
+    const limit = { ...given, messages: Math.min(mostMessages, Math.floor(given.messages)) };
+    const puts = this.#puts;
     // Reading needs no right to write, for which everybody else would have to wait. Nobody else takes what is ours.
-    const slice = session.read('receive messages', () => this.#read(limit));
-    return andThen(slice, ({ back, waiting, moreBack }) => {
-      if (back.length + waiting.length === 0) return andThen(session.checkPresent(), () => []);
-      return andThen(this.#take(back, waiting), () => {
-        if (!moreBack) this.#back = false;
-        return this.#incoming([...back, ...waiting]);
-      });
+    const slice = session.read('receive messages', () => this.#read(limit, puts));
+    return andThen(slice, (read) => {
+      if (read.back.length + read.waiting.length > 0) return this.#handOut(read);
+      this.#readPuts = puts;
+      return andThen(session.checkPresent(), () => []);
     });
+  }
+
+  /** In the transaction of a suspension: puts back what was read, and may have been removed, and was not handed out. */
+  *giveBack(): Work<void> {
+    const { acknowledge, name, backend } = this.#parts;
+    if (this.#taking === undefined || acknowledge) return;
+    const { statements } = backend;
+    const items = [...this.#taking.back, ...this.#taking.waiting].filter((item) => !this.#isTooLarge(item));
+    yield { statement: statements.remove, many: items.map(({ row }) => [valueOf(row['id'])]) };
+    let turn = yield* this.#lastTurn();
+    const many = items.map(({ row, content }) => {
+      const ids = 'ipcm_id' in row ? [row['id'], row['ipcm_id']] : [row['id']];
+      const broadcast = isBroadcast(row) ? 1 : 0;
+      return [
+        ...ids.map(valueOf),
+        name,
+        textOf(row['from']),
+        valueOf(row['stamp']),
+        bytesOf(content),
+        broadcast,
+        ++turn,
+      ];
+    });
+    yield { statement: statements.putBack, many };
   }
 
   /** Removes messages that were handed out. */
@@ -96,9 +121,18 @@ export class Inbox {
   requeue(messages: readonly Outgoing[]): Awaitable<void> {
     if (messages.length === 0) return;
     const { session } = this.#parts.backend;
-    this.#back = true;
-    const put = (items: readonly Outgoing[]): Awaitable<void> =>
-      session.write('put messages back', () => this.#putBack(items));
+    // Not before it is committed: a look in between would find nothing, and take it for read. A failure may be a commit.
+    const count = (): void => void this.#puts++;
+    const put = (items: readonly Outgoing[]): Awaitable<void> => {
+      const done = orElse(
+        () => session.write('put messages back', () => this.#putBack(items)),
+        (error) => {
+          count();
+          throw error;
+        },
+      );
+      return andThen(done, count);
+    };
     return orElse(
       () => put(messages),
       (error) => {
@@ -122,20 +156,21 @@ export class Inbox {
     });
   }
 
-  *#read(limit: ReceiveLimit): Work<Slice> {
+  *#read(limit: ReceiveLimit, puts: number): Work<Slice> {
     const { statements } = this.#parts.backend;
     const { name } = this.#parts;
+    const inline = Math.max(smallestInline, Math.min(largestInline, Math.floor((4 * limit.bytes) / limit.messages)));
     const room = new Room(limit);
     let back: readonly Waiting[] = [];
     let moreBack = false;
-    if (this.#back) {
+    if (puts > this.#readPuts) {
       const found = yield { statement: statements.back, values: [inline, name, limit.messages] };
       back = yield* this.#fitting(found.rows, room);
       moreBack = back.length < found.rows.length || back.length === limit.messages;
-      if (moreBack) return { back, waiting: [], moreBack };
+      if (moreBack) return { back, waiting: [], moreBack, puts };
     }
     const found = yield { statement: statements.waiting, values: [inline, name, room.messages] };
-    return { back, waiting: yield* this.#fitting(found.rows, room), moreBack };
+    return { back, waiting: yield* this.#fitting(found.rows, room), moreBack, puts };
   }
 
   /** Those from the head that fit; the content of long ones is read here, one by one, unless it is over the limit. */
@@ -153,6 +188,24 @@ export class Inbox {
       fitting.push({ row, content, size });
     }
     return fitting;
+  }
+
+  /** Takes a slice, then gives it to the client; should it be unknown whether it was taken, the next call goes on with it. */
+  #handOut(slice: Slice): Awaitable<Incoming[]> {
+    this.#taking = slice;
+    const { back, waiting, moreBack, puts } = slice;
+    const taken = orElse(
+      () => this.#take(back, waiting),
+      (error) => {
+        if (!isIpcError(error, 'IPCM_STORE_FAILED')) this.#taking = undefined;
+        throw error;
+      },
+    );
+    return andThen(taken, () => {
+      this.#taking = undefined;
+      if (!moreBack) this.#readPuts = puts;
+      return this.#incoming([...back, ...waiting]);
+    });
   }
 
   /** Removes what was read or, with acknowledgement, marks it as handed out. */
@@ -230,7 +283,7 @@ export class Inbox {
         from,
         to,
         stamp: numberOf(row['stamp']) ?? 0,
-        broadcast: row['broadcast'] === true || (numberOf(row['broadcast']) ?? 0) !== 0,
+        broadcast: isBroadcast(row),
       };
       const content = bytesOf(item.content);
       found.push(acknowledge ? { message, content, receipt } : { message, content });
@@ -255,43 +308,22 @@ export class Inbox {
     const { statements } = backend;
     const senders = new Set(messages.map(({ message }) => message.from));
     yield { statement: statements.nobody, many: [...senders].map((sender) => [sender]) };
-    const last = yield { statement: statements.lastBack, values: [name] };
-    let turn = numberOf(last.rows[0]?.['turn']) ?? firstTurn;
+    let turn = yield* this.#lastTurn();
     yield { statement: statements.putBack, many: messages.map((item) => [...valuesOf(item, name, backend), ++turn]) };
+  }
+
+  *#lastTurn(): Work<number> {
+    const { name, backend } = this.#parts;
+    const { rows } = yield { statement: backend.statements.lastBack, values: [name] };
+    return numberOf(rows[0]?.['turn']) ?? firstTurn;
   }
 
   #forEach(doing: string, statement: Statement, receipts: readonly unknown[]): Awaitable<void> {
     const many = receipts.filter((receipt) => typeof receipt === 'string').map((id) => [idValue(id)]);
     if (many.length === 0) return;
     return this.#parts.backend.session.write(doing, function* (): Work<void> {
-      yield { statement, many };
+      for (let at = 0; at < many.length; at += mostReceipts)
+        yield { statement, many: many.slice(at, at + mostReceipts) };
     });
   }
-}
-
-/** How much of a limit is left. */
-class Room {
-  messages: number;
-  #bytes: number;
-  #empty = true;
-
-  constructor({ messages, bytes }: ReceiveLimit) {
-    this.messages = messages;
-    this.#bytes = bytes;
-  }
-
-  /** Takes one of this size if it fits; the first does in any case. */
-  takes(size: number): boolean {
-    if (this.messages <= 0 || (size > this.#bytes && !this.#empty)) return false;
-    this.messages--;
-    this.#bytes -= size;
-    this.#empty = false;
-    return true;
-  }
-}
-
-/** A value of a row, to be bound again as it is. */
-function valueOf(value: unknown): Value {
-  if (typeof value === 'string' || typeof value === 'number' || value instanceof Uint8Array) return value;
-  return typeof value === 'bigint' ? Number(value) : null;
 }

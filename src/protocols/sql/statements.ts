@@ -72,6 +72,9 @@ export function makeStatements(flavour: Flavour) {
   // Of a content that is too long for a slice of many, only the size.
   const message = `SELECT ${ids}, ${sender}, stamp, broadcast, ${size} AS size, CASE WHEN ${size} <= ${v1} THEN content END AS content`;
   const list = `SELECT ${ids}, ${sender}, stamp FROM ipcm_messages`;
+  /** The row of a client in the life that began at `active`: another one of the same process may have its name by now. */
+  const ours = (id = v1, process = v2, active = v3): string =>
+    `id = ${id} AND ipcm_process = ${process} AND (active IS NULL OR active = ${active})`;
   return {
     // ── Peers ──
     /** All who are somebody. */
@@ -96,21 +99,21 @@ export function makeStatements(flavour: Flavour) {
       'UPDATE ipcm_peers SET pid = NULL, active = NULL, suspend_expires = NULL, ipcm_process = NULL, stats = NULL ' +
         `WHERE id = ${v1}`,
     ),
-    /** id, process */
-    seal: change(`UPDATE ipcm_peers SET active = NULL WHERE id = ${v1} AND ipcm_process = ${v2}`),
-    /** id, process */
+    /** id, process, active */
+    seal: change(`UPDATE ipcm_peers SET active = NULL WHERE id = ${v1} AND ipcm_process = ${v2} AND active = ${v3}`),
+    /** id, process, active */
     leave: change(
       'UPDATE ipcm_peers SET pid = NULL, active = NULL, suspend_expires = NULL, ipcm_process = NULL ' +
-        `WHERE id = ${v1} AND ipcm_process = ${v2}`,
+        `WHERE ${ours(v1, v2, v3)}`,
     ),
-    /** active, expires, id, process */
+    /** active, expires, id, process, active before */
     suspend: change(
       `UPDATE ipcm_peers SET pid = NULL, active = ${v1}, suspend_expires = ${v2}, ipcm_process = NULL ` +
-        `WHERE id = ${v3} AND ipcm_process = ${v4}`,
+        `WHERE ${ours(v3, v4, v5)}`,
     ),
     // ── Statistics and records ──
-    /** stats, id, process */
-    writeStats: change(`UPDATE ipcm_peers SET stats = ${v1} WHERE id = ${v2} AND ipcm_process = ${v3}`),
+    /** stats, id, process, active */
+    writeStats: change(`UPDATE ipcm_peers SET stats = ${v1} WHERE ${ours(v2, v3, v4)}`),
     /** id */
     readStats: rows(`SELECT stats FROM ipcm_peers WHERE id = ${v1}`),
     allStats: rows(`SELECT ${name}, stats FROM ipcm_peers WHERE stats IS NOT NULL`),

@@ -113,9 +113,9 @@ export class SqlStore implements Store {
     const request = { ...given, identity: backend.identify?.(given.identity) ?? given.identity };
     backend.checkName(name);
     await backend.session.checkPresent();
-    const { reaped } = await backend.session.write('connect', () => take(backend, request));
+    const { reaped, active } = await backend.session.write('connect', () => take(backend, request));
     if (reaped !== undefined) report.reaped(reaped);
-    const connection = new SqlConnection(backend, this.#options, request);
+    const connection = new SqlConnection(backend, this.#options, request, active);
     try {
       backend.tenure?.joined(name, processColumn(request));
       backend.wakeup.enter(name);

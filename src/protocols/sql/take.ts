@@ -11,6 +11,8 @@ import { hasExpired, isDead, peerRow, processColumn, type PeerRow } from './rows
 export interface Taken {
   /** A dead predecessor that was removed. */
   readonly reaped: Reaped | undefined;
+  /** When this life began, as the row says. */
+  readonly active: number;
 }
 
 /** Takes the name for the client. Throws `IPCM_NAME_TAKEN`, `IPCM_NO_SUCH_CLIENT`. */
@@ -41,11 +43,11 @@ export function* take(backend: Backend, request: ConnectRequest): Work<Taken> {
 
   const process = processColumn(request);
   if (backend.tenure !== undefined) yield* backend.tenure.begin(process);
-  const now = Date.now() / 1000;
-  const row = [identity.pid, now, process, since ?? null];
+  const active = Date.now() / 1000;
+  const row = [identity.pid, active, process, since ?? null];
   if (rows[0] === undefined) yield { statement: statements.newPeer, values: [name, ...row] };
   else yield { statement: statements.takePeer, values: [...row, name] };
-  return { reaped };
+  return { reaped, active };
 }
 
 function* revoke({ tenure }: Backend, found: PeerRow): Work<boolean> {

@@ -46,6 +46,18 @@ export function requeueTests(suite: Suite): void {
     assert.deepEqual(await takeContents(b, 4), upTo(4));
   });
 
+  suite.test('put back while a look is under way they are found by the next one', async (scene) => {
+    const bus = await scene.bus();
+    const [a, b] = await scene.clients(bus, 'a', 'b');
+    for (const content of ['first', 'second']) await a.sendMessage('b', content);
+    const [first] = await take(b, 1);
+    assert.ok(first !== undefined);
+    const [looked] = await Promise.all([b.getMessages(), b.requeueMessage(first)]);
+    const rest = await take(b, 2 - looked.length);
+    assert.deepEqual(new Set([...looked, ...rest].map(({ content }) => content)), new Set(['first', 'second']));
+    await hasNothing(b);
+  });
+
   suite.test('they wake a reader', async (scene) => {
     const bus = await scene.bus();
     const [a, b] = await scene.clients(bus, 'a', 'b');
