@@ -289,6 +289,9 @@ export interface Connection {
   disconnect(): Awaitable<void>;
   /** Ends the connection, keeps the name and what is sent to it until the deadline (epoch seconds) or for ever. */
   suspend(expiresAt: number | undefined): Awaitable<void>;
-  /** Called at process exit on a connection still open: what synchronous code can do. Never throws. */
-  closeSync(): void;
+  /**
+   * Called at process exit on a connection still open: writes the client's statistics and gives up its name, as far as
+   * synchronous code can. Never throws.
+   */
+  closeSync(stats?: Stats): void;
 }

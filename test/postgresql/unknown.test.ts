@@ -21,8 +21,11 @@ class Proxy {
   /** What to lose from the question on in which something stands. */
   from: { readonly mark: string; readonly lose: 'questions' | 'answers' } | undefined;
   lost = 0;
+  /** True where nobody is let through. */
+  away = false;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   readonly #server = createServer((client) => {
+    if (this.away) return void client.destroy();
     const target = createConnection(`${recipe.source(foldersOf(server.folder)).host}/.s.PGSQL.5432`);
     const pair = [client, target] as const;
     this.#pairs.add(pair);
@@ -113,6 +116,50 @@ test('what was read, and whose removal nobody knows the outcome of, is handed ou
     assert.deepEqual(contents(await reading), [1, 2, 3]);
     assert.deepEqual(await b.receive(everything), []);
   }
+});
+
+for (const [how, acknowledge] of [
+  ['is handed out later', false],
+  ['with acknowledgement is handed out later', true],
+  ['survives a suspension', false],
+] as const) {
+  test(`what was removed when the server went away for long ${how}`, async (t) => {
+    const proxy = await Proxy.start(t);
+    const route = await server.route();
+    const direct = await create(t, route);
+    const a = await connect(direct, 'a');
+    const far = await open(t, proxy.route(route), { protocolOptions: { reconnectTimeout: 200 } });
+    const b = await connect(far, 'b', { acknowledge });
+    await a.deliver('b', outgoing('a', 'b', 1, 2, 3));
+    proxy.from = { mark: acknowledge ? 'UPDATE ipcm_messages' : 'DELETE FROM', lose: 'answers' };
+    const reading = Promise.resolve(b.receive(everything));
+    await until('something was lost', () => proxy.lost > 0);
+    if (!acknowledge) await until('they are removed', async () => (await direct.waiting('b')) === 0);
+    proxy.away = true;
+    proxy.cut();
+    await assert.rejects(reading, { code: 'IPCM_STORE_FAILED' });
+    proxy.away = false;
+    assert.equal(await b.ready(), true);
+    if (how === 'survives a suspension') {
+      await b.suspend(undefined);
+      const again = await connect(direct, 'b', { mode: 'reconnect' });
+      assert.deepEqual(contents(await again.receive(everything)), [1, 2, 3]);
+      return;
+    }
+    const found = await b.receive(everything);
+    assert.deepEqual(contents(found), [1, 2, 3]);
+    assert.equal(found[0]?.receipt !== undefined, acknowledge);
+    assert.deepEqual(await b.receive(everything), []);
+  });
+}
+
+test('a message that is put back while a look is under way is found by the next', async (t) => {
+  const store = await create(t, await server.route());
+  const [a, b] = [await connect(store, 'a'), await connect(store, 'b')];
+  await a.deliver('b', outgoing('a', 'b', 'waiting'));
+  const [looked] = await Promise.all([b.receive(everything), b.requeue(outgoing('a', 'b', 'back'))]);
+  assert.deepEqual(contents(looked), ['waiting']);
+  assert.deepEqual(contents(await b.receive(everything)), ['back']);
 });
 
 test('a connect, a requeue and a disconnect that were cut off are done once', async (t) => {

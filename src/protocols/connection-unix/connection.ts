@@ -148,9 +148,9 @@ export class UnixConnection implements Connection {
     this.disconnect();
   }
 
-  closeSync(): void {
+  closeSync(stats?: Stats): void {
     this.#close();
-    this.#member.leaveSync();
+    this.#member.leaveSync(stats);
   }
 
   #accept(socket: Parameters<Switchboard['accept']>[0]): void {

@@ -189,9 +189,9 @@ export class DescriptorConnection implements Connection {
     throw new IpcError('IPCM_NOT_SUPPORTED', text, { client: name, ...place });
   }
 
-  closeSync(): void {
+  closeSync(stats?: Stats): void {
     // The entry goes first: whoever finds the descriptor closed must not take it for a dead client's.
-    this.#member.leaveSync();
+    this.#member.leaveSync(stats);
     this.#close();
   }
 

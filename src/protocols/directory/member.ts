@@ -122,12 +122,15 @@ export class Member {
     });
   }
 
-  /** The same at process exit: never throws. */
-  leaveSync(): void {
-    try {
-      this.leave();
-    } catch {
-      // Nobody is left to tell; what remains is a dead client's and is reaped as such.
+  /** The same at process exit, the statistics first: never throws. */
+  leaveSync(stats?: Stats): void {
+    const count = (): void => (stats === undefined ? undefined : this.writeStats(stats));
+    for (const step of [count, () => this.leave()]) {
+      try {
+        step();
+      } catch {
+        // Nobody is left to tell; what remains is a dead client's and is reaped as such.
+      }
     }
   }
 

@@ -121,7 +121,11 @@ export class LocalMemoryConnection implements Connection {
     hint(this.#parts.memory().watchers);
   }
 
-  closeSync(): void {
-    // The memory goes with the process.
+  closeSync(stats?: Stats): void {
+    try {
+      if (stats !== undefined) this.writeStats(stats);
+    } catch {
+      // The store is gone, and with it who would look. The rest of the memory goes with the process.
+    }
   }
 }

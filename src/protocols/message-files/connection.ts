@@ -171,9 +171,9 @@ export class FilesConnection implements Connection {
     this.#member.suspend(expiresAt);
   }
 
-  closeSync(): void {
+  closeSync(stats?: Stats): void {
     this.#watch.close();
-    this.#member.leaveSync();
+    this.#member.leaveSync(stats);
   }
 
   /**

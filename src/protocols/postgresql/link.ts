@@ -11,6 +11,9 @@ import { telling } from './schema.ts';
 /** Milliseconds for a connection to be made. */
 const connecting = 15_000;
 
+/** Milliseconds for the server to end a connection. */
+const farewell = 1000;
+
 /**
  * Set on each connection. A lock that does not come in time is asked for again by us, so that a deadlock with whatever else is
  * in the database ends. Every statement goes along an index, whatever the planner thinks of tables that were empty just now.
@@ -47,6 +50,7 @@ interface Inside {
       readonly _handle?: { readonly fd?: number } | null;
       ref(): void;
       unref(): void;
+      destroy(): void;
     };
   };
 }
@@ -185,10 +189,14 @@ class PgLink implements Link {
   }
 
   async close(): Promise<void> {
+    const { stream } = (this.#client as unknown as Inside).connection;
+    const late = setTimeout(() => stream.destroy(), farewell);
     try {
       await this.#client.end();
     } catch {
       // It was gone already.
+    } finally {
+      clearTimeout(late);
     }
   }
 

@@ -158,7 +158,7 @@ export const own: OwnStatements = {
   mark: { text: `INSERT INTO ipcm_lines (mark, line, seen) VALUES ($1, $2, ${now}) ${upsert}`, rows: false },
   marked: { text: 'SELECT mark FROM ipcm_lines WHERE line = $1 FOR UPDATE', rows: true },
   bury: {
-    text: 'SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid() AND datname = current_database()',
+    text: 'SELECT pg_terminate_backend(pid, 5000) AS ended FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid() AND datname = current_database()',
     rows: true,
   },
 };

@@ -214,7 +214,7 @@ export class ServerBackend implements Backend {
     const { endLease, closeLine } = database.own;
     await line.close(async (link) => {
       for (const process of this.tenure.left) await link.run({ ...endLease, values: [process] });
-      await link.run({ ...closeLine, values: [line.id] });
+      for (const row of line.rows) await link.run({ ...closeLine, values: [row] });
     });
   }
 }

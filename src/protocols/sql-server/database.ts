@@ -188,7 +188,7 @@ export interface OwnStatements {
   readonly mark: Own;
   /** Row: mark; waits for a transaction that is changing it. line */
   readonly marked: Own;
-  /** Ends a connection at the server, and waits until it has ended. tag */
+  /** Ends a connection at the server, and waits until it has ended: a row with `ended` false says that it has not. tag */
   readonly bury: Own;
 }
 

@@ -5,10 +5,18 @@
 import type { Database, Link, Target } from './database.ts';
 import { judge } from './failure.ts';
 import { Gate } from './gate.ts';
+import { HeardLink } from './silence.ts';
 import { Subscriptions } from './subscriptions.ts';
+import { within } from './within.ts';
 
 /** So many lost connections are remembered: who asks for one older has been at it for longer than anybody is patient. */
 const remembered = 1000;
+/** Milliseconds for a server that is alive to answer, whatever it is asked. */
+const prompt = 5000;
+/** How often an old connection is asked to end. */
+const mostBurials = 3;
+/** Milliseconds after which a failure is not of the same outage as the one before. */
+const pause = 1000;
 
 /** A way to a server. */
 export class Line {
@@ -24,10 +32,15 @@ export class Line {
   #connecting: Promise<Link> | undefined;
   #closed = false;
   #generation = 0;
+  readonly #generations = new WeakMap<Link, number>();
   /** Connections that were lost, by their generation, and that the server may not know to be. */
   readonly #lost = new Map<number, string>();
-  /** The last mark that each lost connection left in the store. */
-  readonly #last = new Map<number, number>();
+  /** The marks that each lost connection left in the store, by their rows. */
+  readonly #left = new Map<number, ReadonlyMap<string, number>>();
+  /** Rows of `ipcm_lines` that were ever used, and those of them that are not in use. */
+  readonly #rows: string[] = [];
+  readonly #free: string[] = [];
+  #outage: { readonly since: number; last: number } | undefined;
 
   constructor(database: Database, target: Target, id: string) {
     this.database = database;
@@ -40,14 +53,14 @@ export class Line {
     return this.#link;
   }
 
-  /** Number of the connection: it rises with each. */
-  get generation(): number {
-    return this.#generation;
+  /** Number of a connection: it rises with each. */
+  generationOf(link: Link): number {
+    return this.#generations.get(link) ?? 0;
   }
 
-  /** The last mark that a lost connection left; known as soon as there is the next one. */
-  lastMark(generation: number): number | undefined {
-    return this.#last.get(generation);
+  /** The mark that a lost connection left in a row; known as soon as there is the next one. */
+  markLeft(generation: number, row: string): number | undefined {
+    return this.#left.get(generation)?.get(row);
   }
 
   /** A number higher than all before. */
@@ -55,11 +68,50 @@ export class Line {
     return ++this.#mark;
   }
 
+  /**
+   * A row for the marks of one statement: of several under way at once each needs its own, for of one row only the last mark
+   * is known. To be given back with {@link leaveRow}.
+   */
+  takeRow(): string {
+    const row = this.#free.pop();
+    if (row !== undefined) return row;
+    const made = this.#rows.length === 0 ? this.id : `${this.id} ${this.#rows.length}`;
+    this.#rows.push(made);
+    return made;
+  }
+
+  leaveRow(row: string): void {
+    this.#free.push(row);
+  }
+
+  /** All rows that were ever used. */
+  get rows(): readonly string[] {
+    return this.#rows;
+  }
+
   /** The connection, made if there is none. Rejects with the driver's error. */
   connect(): Link | Promise<Link> {
     if (this.#link !== undefined) return this.#link;
     this.#connecting ??= this.#open().finally(() => (this.#connecting = undefined));
     return this.#connecting;
+  }
+
+  /** Gives up a connection of which an error says that it is gone: what has become of its work is asked on the next one. */
+  lose(link: Link): void {
+    if (this.#link !== link) return;
+    this.#gone(link);
+    void link.close();
+  }
+
+  /**
+   * Something that was begun at a moment has failed, as there is no server to be reached: since when that has been so, for all
+   * who want something of it, so that who has several things to do does not wait for each of them.
+   */
+  failed(begun: number): number {
+    const now = performance.now();
+    if (this.#outage === undefined || begun - this.#outage.last > pause) this.#outage = { since: begun, last: now };
+    this.#outage.last = now;
+    return this.#outage.since;
   }
 
   /** Keeps the process alive while something is under way; each call with true is followed by one with false. */
@@ -71,26 +123,24 @@ export class Line {
   /** Ends the connection, after a last statement if that can be. */
   async close(last: (link: Link) => Promise<unknown>): Promise<void> {
     this.#closed = true;
-    const link = this.#link ?? (await this.#connecting?.catch(() => undefined));
+    const coming = this.#connecting;
+    const link = this.#link ?? (coming && (await within(prompt, coming).catch(() => undefined)));
     this.#link = undefined;
     if (link === undefined) return;
     link.hold(true);
     // Whatever is left in the store has a limit of its own.
-    await last(link).catch(() => undefined);
+    await within(prompt, last(link)).catch(() => undefined);
     await link.close();
   }
 
   async #open(): Promise<Link> {
     const { database } = this;
-    const link = await database.connect(this.#target, this.id);
-    const generation = this.#generation + 1;
+    const link = new HeardLink(await database.connect(this.#target, this.id), (since) => this.#ask(link, since));
+    this.#generations.set(link, ++this.#generation);
     let isLost = false;
     link.onLost(() => {
       isLost = true;
-      this.#lost.set(generation, link.tag);
-      if (this.#link !== link) return;
-      this.#link = undefined;
-      if (!this.#closed) this.subscriptions.detach();
+      this.#gone(link);
     });
     try {
       if (this.#closed) throw new Error('the store has been closed');
@@ -100,10 +150,34 @@ export class Line {
       await link.close();
       throw error;
     }
-    this.#generation = generation;
     if (!isLost) this.#link = link;
+    this.#outage = undefined;
     link.hold(this.#busy > 0);
     return link;
+  }
+
+  #gone(link: Link): void {
+    this.#lost.set(this.generationOf(link), link.tag);
+    if (this.#link !== link) return;
+    this.#link = undefined;
+    if (!this.#closed) this.subscriptions.detach();
+  }
+
+  /** Asks a silent server over another connection whether it is there, and gives up the first if it is not. */
+  async #ask(link: Link, since: number): Promise<void> {
+    const probe = this.database.connect(this.#target, `${this.id} ?`);
+    try {
+      await (await within(prompt, probe)).close();
+    } catch (error) {
+      probe.then(
+        (late) => late.close(),
+        () => undefined,
+      );
+      if (judge(this.database, error) !== 'lost') return;
+      this.failed(since);
+      if (this.#link === link) this.lose(link);
+      else await link.close();
+    }
   }
 
   /**
@@ -111,18 +185,31 @@ export class Line {
    * asks what the last was that they left.
    */
   async #settle(link: Link): Promise<void> {
-    const { bury, marked } = this.database.own;
-    for (const tag of this.#lost.values()) await link.run({ ...bury, values: [tag] });
-    let mark = 0;
+    for (const tag of this.#lost.values()) await this.#bury(link, tag);
+    const left = new Map<string, number>();
     try {
-      const { rows } = await link.run({ ...marked, values: [this.id] });
-      mark = Number(rows[0]?.['mark'] ?? 0);
+      const ask = (row: string): Promise<unknown> =>
+        link.run({ ...this.database.own.marked, values: [row] }).then(({ rows: [found] }) => {
+          left.set(row, Number(found?.['mark'] ?? 0));
+        });
+      await Promise.all(this.#rows.map(ask));
     } catch (error) {
       // Without tables nothing was left in them.
       if (judge(this.database, error) !== 'missing') throw error;
     }
-    for (const lost of this.#lost.keys()) this.#last.set(lost, mark);
+    for (const lost of this.#lost.keys()) this.#left.set(lost, left);
     this.#lost.clear();
-    for (const old of this.#last.keys()) if (this.#last.size > remembered) this.#last.delete(old);
+    for (const old of this.#left.keys()) if (this.#left.size > remembered) this.#left.delete(old);
+  }
+
+  /** Ends an old connection at the server. As long as it lives nobody knows what it will have done. */
+  async #bury(link: Link, tag: string): Promise<void> {
+    for (let tries = 0; tries < mostBurials; tries++) {
+      const { rows } = await link.run({ ...this.database.own.bury, values: [tag] });
+      // One that has just ended by itself is not found, and not there when asked again.
+      if (!rows.some(({ ended }) => ended === false)) return;
+    }
+    const text = 'the server does not end the connection that was lost';
+    throw Object.assign(new Error(text), { code: 'ETIMEDOUT' });
   }
 }

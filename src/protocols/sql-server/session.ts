@@ -3,17 +3,19 @@
  * connection cut it short.
  *
  * Whoever has lost a connection while a transaction was being committed does not know whether it was. So each transaction, and
- * each statement that sends, also writes a rising number, the mark, into this process's row of `ipcm_lines`. After the next
- * connect the old connection is ended at the server, and then the row tells what the last was that is in the store. What else
- * is done by a single statement does the same when it is done twice.
+ * each statement that sends, also writes a rising number, the mark, into a row of `ipcm_lines` that nobody else uses meanwhile.
+ * After the next connect the old connection is ended at the server, and then the row tells whether that mark is in the store.
+ * What else is done by a single statement does the same when it is done twice.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../../errors.ts';
 import type { Session } from '../sql/contract.ts';
 import type { Query, Result, Work } from '../sql/query.ts';
+import { writeAtExit } from './at-exit.ts';
 import type { Bound, Link, Own } from './database.ts';
 import { explain, judge, type Place } from './failure.ts';
 import type { Line } from './line.ts';
+import { within } from './within.ts';
 
 /** How long things are tried, in milliseconds. */
 export interface Patience {
@@ -32,21 +34,30 @@ export interface SessionParts {
   readonly isThere: () => boolean;
 }
 
-/** Work on a connection. It tells in `unsure` that its outcome is unknown from here on, if the connection is lost. */
-type Attempt<T> = (link: Link, unsure: (mark: number, outcome: () => T) => void) => Promise<T>;
+/** A turn at the connection. */
+interface Turn<T> {
+  readonly link: Link;
+  /** A row for the mark, in which nobody else leaves one during this turn. */
+  readonly row: () => string;
+  /** Tells that the outcome is unknown from here on, if the connection is lost. */
+  readonly unsure: (mark: number, outcome: () => T) => void;
+}
+
+/** Work on a connection. */
+type Attempt<T> = (turn: Turn<T>) => Promise<T>;
 
 /** An attempt that was cut off. */
 interface Unknown<T> {
   readonly generation: number;
+  readonly row: string;
   readonly mark: number;
   readonly outcome: () => T;
 }
 
 /** Longest pause between two tries, in milliseconds. */
 const longestPause = 500;
-/** How long the end of the process may be held up, in milliseconds. */
-const patienceAtExit = 500;
-
+/** How long a connection may take that is made at all, in milliseconds. */
+const leastConnecting = 3000;
 const nothing: Result = { rows: [], changes: 0 };
 const ignore = (): void => undefined;
 
@@ -54,28 +65,30 @@ const ignore = (): void => undefined;
 export class ServerSession implements Session {
   readonly #parts: SessionParts;
   #closed = false;
-  #hasRow = false;
+  /** Rows for marks that are there, as far as is known. */
+  readonly #rows = new Set<string>();
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
   }
 
   write<T>(doing: string, work: () => Work<T>): Promise<T> {
-    const { line } = this.#parts;
-    return this.#patiently(doing, true, async (link, unsure) => {
-      await this.#makeRow(link);
+    return this.#patiently<T>(doing, true, async ({ link, row: rowOf, unsure }) => {
+      const { line } = this.#parts;
+      const row = rowOf();
+      const isMarked = await this.#makeRow(link, row);
       const { begin, commit } = line.database.transaction;
       const mark = line.nextMark();
       const head = Promise.all([
         link.run(plain(begin)),
         // Before there are tables nothing can be marked; and making them twice is the same as once.
-        this.#hasRow ? link.run(bind(line.database.own.mark, mark, line.id)) : undefined,
+        isMarked ? link.run(bind(line.database.own.mark, mark, row)) : undefined,
       ]);
       head.catch(ignore);
       try {
         const outcome = await this.#drive(link, work);
         await head;
-        if (this.#hasRow) unsure(mark, () => outcome);
+        if (isMarked) unsure(mark, () => outcome);
         await link.run(plain(commit));
         return outcome;
       } catch (error) {
@@ -88,7 +101,7 @@ export class ServerSession implements Session {
   }
 
   read<T>(doing: string, work: () => Work<T>): Promise<T> {
-    return this.#patiently(doing, false, (link) => this.#drive(link, work));
+    return this.#patiently(doing, false, ({ link }) => this.#drive(link, work));
   }
 
   one(doing: string, query: Query): Promise<Result> {
@@ -97,23 +110,23 @@ export class ServerSession implements Session {
         return yield query;
       });
     }
-    return this.#patiently(doing, false, (link) => runOn(link, query));
+    return this.#patiently(doing, false, ({ link }) => runOn(link, query));
   }
 
   /** A statement that leaves the mark that it is given, if it changes anything, and may change nothing when run twice. */
-  once(doing: string, build: (line: string, mark: number) => Bound, changes: number): Promise<Result> {
-    const { line } = this.#parts;
-    return this.#patiently(doing, false, async (link, unsure) => {
-      if (!this.#hasRow) await this.#makeRow(link);
-      const mark = line.nextMark();
+  once(doing: string, build: (row: string, mark: number) => Bound, changes: number): Promise<Result> {
+    return this.#patiently<Result>(doing, false, async ({ link, row: rowOf, unsure }) => {
+      const row = rowOf();
+      if (!this.#rows.has(row)) await this.#makeRow(link, row);
+      const mark = this.#parts.line.nextMark();
       unsure(mark, () => ({ rows: [], changes }));
-      return link.run(build(line.id, mark));
+      return link.run(build(row, mark));
     });
   }
 
   /** A statement of the shared layer. */
   own(doing: string, statement: Own, ...values: Bound['values']): Promise<Result> {
-    return this.#patiently(doing, false, (link) => link.run(bind(statement, ...values)));
+    return this.#patiently(doing, false, ({ link }) => link.run(bind(statement, ...values)));
   }
 
   /** Connects, without patience. */
@@ -121,7 +134,7 @@ export class ServerSession implements Session {
     const { line, place } = this.#parts;
     line.hold(true);
     try {
-      await line.connect();
+      await this.#connect(undefined);
     } catch (error) {
       throw explain(error, judge(line.database, error), 'connect', place);
     } finally {
@@ -130,30 +143,7 @@ export class ServerSession implements Session {
   }
 
   writeAtExit(doing: string, work: () => Work<void>): void {
-    const { line } = this.#parts;
-    const { link } = line;
-    const { begin, commit } = line.database.transaction;
-    const end = performance.now() + patienceAtExit;
-    const run = (bound: Bound): Result => {
-      const result = link?.runSync?.(bound, end - performance.now());
-      if (result === undefined) throw this.#ended(doing);
-      return result;
-    };
-    // In the middle of something the answers would be taken for others.
-    if (!line.gate.idle) throw this.#ended(doing);
-    run(plain(begin));
-    const steps = work();
-    let step = steps.next(nothing);
-    while (step.done !== true) {
-      const { statement } = step.value;
-      const { text } = statement;
-      const all = 'many' in step.value ? step.value.many : [step.value.values];
-      let changes = 0;
-      let last = nothing;
-      for (const values of all) changes += (last = run({ text, values, rows: statement.rows })).changes;
-      step = steps.next({ rows: last.rows, changes });
-    }
-    run(plain(commit));
+    if (!writeAtExit(this.#parts.line, work)) throw this.#ended(doing);
   }
 
   checkPresent(): void {
@@ -169,26 +159,33 @@ export class ServerSession implements Session {
     const { line, place, patience } = this.#parts;
     let unknown: Unknown<T> | undefined;
     let begin: number | undefined;
+    let end: number | undefined;
     for (let tries = 0; ; tries++) {
       if (this.#closed) throw this.#ended(doing);
+      const begun = performance.now();
       try {
-        return await this.#once(alone, async (link) => {
+        return await this.#once(alone, end, async (link, row) => {
           // Decided when this connection was made.
           const cut = unknown;
-          if (cut !== undefined && (line.lastMark(cut.generation) ?? 0) >= cut.mark) return cut.outcome();
+          if (cut !== undefined && line.markLeft(cut.generation, cut.row) === cut.mark) return cut.outcome();
           unknown = undefined;
-          return attempt(link, (mark, outcome) => (unknown = { generation: line.generation, mark, outcome }));
+          const generation = line.generationOf(link);
+          const unsure = (mark: number, outcome: () => T): void =>
+            void (unknown = { generation, row: row(), mark, outcome });
+          return attempt({ link, row, unsure });
         });
       } catch (error) {
         const verdict = judge(line.database, error);
+        const isLost = verdict === 'lost';
         // It has failed for certain, unless the connection was lost.
-        if (verdict !== 'lost') unknown = undefined;
+        if (!isLost) unknown = undefined;
         begin ??= performance.now();
-        const limit = verdict === 'lost' ? patience.reconnectTimeout : patience.lockTimeout;
-        const left = begin + limit - performance.now();
-        const isWorth = verdict === 'busy' || (verdict === 'lost' && this.#parts.isThere());
+        const limit = isLost ? patience.reconnectTimeout : patience.lockTimeout;
+        end = (isLost ? Math.min(begin, line.failed(begun)) : begin) + limit;
+        const left = end - performance.now();
+        const isWorth = verdict === 'busy' || (isLost && this.#parts.isThere());
         if (!isWorth || left <= 0) throw this.#explain(error, verdict, doing, isWorth ? limit : undefined);
-        const pause = Math.min(longestPause, (verdict === 'lost' ? 5 : 1) * 2 ** Math.min(tries, 10), left);
+        const pause = Math.min(longestPause, (isLost ? 5 : 1) * 2 ** Math.min(tries, 10), left);
         // Never in step with the others that were cut off by the same event.
         if (verdict === 'busy' || tries > 0) await sleep(pause * (0.5 + Math.random()), undefined);
         if (this.#closed) throw explain(error, verdict, doing, place);
@@ -196,28 +193,50 @@ export class ServerSession implements Session {
     }
   }
 
-  /** A turn at the connection. */
-  async #once<T>(alone: boolean, work: (link: Link) => Promise<T>): Promise<T> {
+  /** A turn at the connection. `end` is when the patience of who wants it does. */
+  async #once<T>(
+    alone: boolean,
+    end: number | undefined,
+    work: (link: Link, row: () => string) => Promise<T>,
+  ): Promise<T> {
     const { line } = this.#parts;
+    let row: string | undefined;
     line.hold(true);
     const turn = line.gate.enter(alone);
     if (turn !== undefined) await turn;
+    let link = line.link;
     try {
-      return await work(line.link ?? (await line.connect()));
+      link ??= await this.#connect(end);
+      return await work(link, () => (row ??= line.takeRow()));
+    } catch (error) {
+      // It may say so before the connection itself: whatever is tried again is tried on the next one.
+      if (link !== undefined && judge(line.database, error) === 'lost') line.lose(link);
+      throw error;
     } finally {
+      if (row !== undefined) line.leaveRow(row);
       line.gate.leave();
       line.hold(false);
     }
   }
 
-  async #makeRow(link: Link): Promise<void> {
-    if (this.#hasRow) return;
+  /** A server that takes connections and says nothing is waited for no longer than one that takes none. */
+  async #connect(end: number | undefined): Promise<Link> {
+    const { line, patience } = this.#parts;
+    const left = end === undefined ? patience.reconnectTimeout : end - performance.now();
+    return within(Math.max(left, leastConnecting), Promise.resolve(line.connect()));
+  }
+
+  /** Makes a row for marks; false where there are no tables. */
+  async #makeRow(link: Link, row: string): Promise<boolean> {
+    if (this.#rows.has(row)) return true;
     const { line } = this.#parts;
     try {
-      await link.run(bind(line.database.own.openLine, line.id));
-      this.#hasRow = true;
+      await link.run(bind(line.database.own.openLine, row));
+      this.#rows.add(row);
+      return true;
     } catch (error) {
       if (judge(line.database, error) !== 'missing') throw error;
+      return false;
     }
   }
 

@@ -116,15 +116,22 @@ export function connectTests(suite: Suite): void {
     assert.equal(tries.filter(({ status }) => status === 'fulfilled').length, 1);
   });
 
-  suite.crossProcess('a process that exits without disconnecting gives up its name', async (scene) => {
-    const bus = await scene.bus();
-    const a = await scene.connect(bus, 'a');
-    const child = await scene.childClient(bus, 'leaver');
-    assert.equal((await child.last('exit', { code: 3 })).code, 3);
-    assert.deepEqual(await a.peers(), []);
-    await rejectsWith(a.sendMessage('leaver', 'x'), 'IPCM_PEER_UNKNOWN', 'IPCM_PEER_GONE');
-    await scene.connect(bus, 'leaver');
-  });
+  suite.crossProcess(
+    'a process that exits without disconnecting gives up its name, and its counts are kept',
+    async (scene) => {
+      const bus = await scene.bus();
+      const a = await scene.connect(bus, 'a');
+      const child = await scene.childClient(bus, 'leaver');
+      await child.call('send', { to: 'a', content: 'last words' });
+      assert.equal((await child.last('exit', { code: 3 })).code, 3);
+      assert.deepEqual(await a.peers(), []);
+      assert.equal(await a.peer('leaver'), undefined, 'it left, and is not dead');
+      assert.deepEqual((await a.allStats()).get('leaver')?.sent, new Map([['a', 1]]), 'and its counts are there');
+      assert.deepEqual(await takeContents(a, 1), ['last words']);
+      await rejectsWith(a.sendMessage('leaver', 'x'), 'IPCM_PEER_UNKNOWN', 'IPCM_PEER_GONE');
+      await scene.connect(bus, 'leaver');
+    },
+  );
 
   suite.crossProcess('an idle client does not keep its process alive, and its name is free then', async (scene) => {
     const bus = await scene.bus();
