@@ -78,6 +78,8 @@ export async function ipcmSpawn(options: SpawnOptions = {}): Promise<Spawn> {
   const serializer = await resolveSerializer(options.serializer ?? ipcmDefaultSerializer());
   const protocol = await pickProtocol(options);
   const guard = options.guard ?? true;
+  // The route of the store that is made does not say any more as whom.
+  const carried = options.route === undefined ? undefined : protocol.accessOf?.(options.route);
   const store = await protocol.create({
     route: options.route,
     owner: ownIdentity(),
@@ -96,7 +98,11 @@ export async function ipcmSpawn(options: SpawnOptions = {}): Promise<Spawn> {
     signal,
     sanityCheck: options.sanityCheck ?? true,
     handleSignals: options.handleSignals ?? false,
-    clientOptions: clientOptionsOf(options),
+    clientOptions: {
+      ...clientOptionsOf(options),
+      user: access.user ?? carried?.user,
+      pass: access.pass ?? carried?.pass,
+    },
     debug: typeof debug === 'function' ? debug : debug === true ? tellStderr : () => undefined,
   });
 }

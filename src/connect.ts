@@ -8,6 +8,7 @@ import { resolveProtocol } from './protocols/resolve.ts';
 import { resolveSerializer } from './serializers/resolve.ts';
 import type { Serializer } from './serializers/serializer.ts';
 import { parseInfo, type ConnectionInfo } from './spawn/connection-info.ts';
+import { withAccessTo } from './spawn/held-access.ts';
 import type { Spawn } from './spawn/spawn.ts';
 
 /** Options of {@link ipcmConnect} and {@link ipcmReconnect}. */
@@ -53,7 +54,8 @@ async function connect(
   const reason = await protocol.unviable({ route, protocolOptions: options.protocolOptions ?? {} });
   if (reason !== undefined) throw notViable(protocol, reason);
   const serializer = await resolveSerializer(options.serializer ?? serializerSpec);
-  return connectClient(mode, name, { protocol, serializer, route }, clientOptionsOf(options));
+  const clientOptions = clientOptionsOf(withAccessTo(info, options) ?? options);
+  return connectClient(mode, name, { protocol, serializer, route }, clientOptions);
 }
 
 /** The error for a protocol that cannot be used here. */

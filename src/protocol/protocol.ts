@@ -90,6 +90,8 @@ export interface Protocol {
   readonly capabilities: Capabilities;
   /** Why this machine or runtime cannot carry the protocol and what to do about it; undefined where it can. */
   unviable(options?: ViabilityOptions): Awaitable<string | undefined>;
+  /** The user and the password that a route carries, for those who connect to the store made there. Optional. */
+  accessOf?(route: string): Pick<StoreOptions, 'user' | 'pass'>;
   /** Makes a store (adopts an empty directory, creates missing tables …). */
   create(options: CreateOptions): Awaitable<Store>;
   /** Opens the store at a route that somebody made. Throws `IPCM_STORE_MISSING`. */

@@ -3,6 +3,7 @@ import { ipcmConnect, type ConnectOptions, type InfoInput } from '../connect.ts'
 import { formatInfo, parseInfo } from '../spawn/connection-info.ts';
 import type { Service, ServiceClass, ServiceDefinition, ServiceSettings } from './definition.ts';
 import { isDefined, type DefinedService } from './define.ts';
+import { withAccessTo } from '../spawn/held-access.ts';
 import { holdAccess } from './held-access.ts';
 import { ServiceRuntime } from './runtime.ts';
 import { settingsOf } from './settings.ts';
@@ -65,7 +66,7 @@ export async function startService(
     const acknowledge = options.connect?.ack === true;
     const { params } = options;
     service = new ServiceRuntime({ name, ipcmInfo, params, client, settings, handleSignals, acknowledge });
-    holdAccess(service, options.connect ?? {});
+    holdAccess(service, withAccessTo(info, options.connect) ?? {});
     made(service);
     await service.start(typeof body === 'function' ? new body(service) : body);
     return service;

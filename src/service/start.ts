@@ -15,6 +15,7 @@ import { referenceOf } from './code.ts';
 import type { DefinedService } from './define.ts';
 import type { Service, ServiceDefinition, ServiceSettings } from './definition.ts';
 import { handleName, ServiceHandle } from './handle.ts';
+import { withAccessTo } from '../spawn/held-access.ts';
 import { withAccessOf } from './held-access.ts';
 
 /** Options of {@link ipcmService}. */
@@ -67,7 +68,8 @@ export async function ipcmService<Request = unknown, Response = unknown, Params 
   }
   const connect = withAccessOf(parent, options.connect);
   const launched = launch('ipcmService', `service "${name}"`, options);
-  const assign = (info: string): void => launched.assign(assignmentOf(name, info, code, { ...options, connect }));
+  const assign = (info: string, bus?: InfoInput): void =>
+    launched.assign(assignmentOf(name, info, code, { ...options, connect: withAccessTo(bus, connect) }));
   try {
     if (parent !== undefined) return await startNested(parent, name, launched, assign, options);
     return await startWithHandle(name, launched, assign, options);
@@ -96,7 +98,7 @@ async function startNested<Request, Response>(
 async function startWithHandle<Request, Response>(
   name: string,
   launched: Launched,
-  assign: (info: string) => void,
+  assign: (info: string, bus?: InfoInput) => void,
   options: ServiceOptions,
 ): Promise<ServiceHandle<Request, Response>> {
   // The new process boots while the bus is made.
@@ -105,8 +107,9 @@ async function startWithHandle<Request, Response>(
     const [protocol, serializer, route] = parseInfo('ipcmService', options.ipcmInfo ?? bus ?? '');
     const ipcmInfo = formatInfo([protocol, serializer, route]);
     if (bus !== undefined) checkReach('ipcmService', name, bus);
-    assign(ipcmInfo);
-    const client = await connectHandle(handleName(name), bus, ipcmInfo, options.connect);
+    assign(ipcmInfo, options.ipcmInfo ?? bus);
+    const connect = withAccessTo(options.ipcmInfo, options.connect);
+    const client = await connectHandle(handleName(name), bus, ipcmInfo, connect);
     const answers = new OwnAnswers(client);
     const handle = new ServiceHandle<Request, Response>({ name, answers, bus, ipcmInfo, launched });
     try {

@@ -12,6 +12,7 @@ import { checkReach, parentService } from './assign.ts';
 import { referenceOf } from './code.ts';
 import type { Service } from './definition.ts';
 import { handleName } from './handle.ts';
+import { withAccessTo } from '../spawn/held-access.ts';
 import { withAccessOf } from './held-access.ts';
 import { SupervisedChild } from './supervised-child.ts';
 import { resolveSupervision, type ResolvedSupervision, type SupervisorOptions } from './supervisor-options.ts';
@@ -54,7 +55,8 @@ async function makeSupervisor(
   parent: Service | undefined,
   bus: Spawn | undefined,
 ): Promise<Supervisor> {
-  const { spawn, connect } = options;
+  const { spawn } = options;
+  const connect = withAccessTo(options.ipcmInfo ?? bus, options.connect);
   const ipcmInfo = parent?.ipcmInfo ?? formatInfo(parseInfo('ipcmSupervise', options.ipcmInfo ?? bus ?? ''));
   const name = handleName('supervisor');
   const own = (): Promise<Client> => bus?.connect(name, connect) ?? ipcmConnect(name, ipcmInfo, connect);

@@ -17,6 +17,7 @@ import type { PeerEntry, Protocol, Reaped, Store } from '../protocol/protocol.ts
 import type { Serializer } from '../serializers/serializer.ts';
 import { cleave, type CleaveOptions, type Keeper } from './cleave.ts';
 import { formatInfo } from './connection-info.ts';
+import { holdAccess } from './held-access.ts';
 import { guard, release, shutdownOnSignals, type Guarded } from './guard.ts';
 import { assertSane, sanityDelta, type SanityDelta } from './sanity.ts';
 
@@ -85,6 +86,7 @@ export class Spawn implements Guarded {
     this.serializer = parts.serializer;
     this.route = parts.store.route;
     this.#guard = parts.guard;
+    holdAccess(this, parts.clientOptions);
     this.signal = parts.signal;
     if (parts.guard) guard(this);
     this.#stopSignals = parts.handleSignals ? shutdownOnSignals(this) : undefined;

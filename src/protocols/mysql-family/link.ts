@@ -10,6 +10,7 @@ import { Prepared } from './prepared.ts';
 import { securityOf } from './security.ts';
 import { sendsOf, type SendBound } from './send.ts';
 import { burial } from './statements.ts';
+import { bindable, sizeOf } from './values.ts';
 import { kindOf, type Kind } from './version.ts';
 
 /** Set on each connection: what the statements rely on, whatever the server's own defaults are. */
@@ -89,7 +90,10 @@ export class FamilyLink implements Link {
     const connection = await driver.createConnection({
       ...security,
       // Made here, so that it can be let go of and taken hold of again.
-      stream: () => {
+      stream(this: { socketPath?: string | undefined }) {
+        // Told beforehand, the library would connect by itself. It has to know that nobody listens in, so that a password needs no
+        // key of the server's.
+        this.socketPath = source.socket;
         const socket =
           source.socket === undefined
             ? connectSocket({ host: source.host ?? '127.0.0.1', port: source.port ?? 3306, noDelay: true })
@@ -268,7 +272,7 @@ export class FamilyLink implements Link {
 
   #checkSize(values: readonly Value[]): void {
     let size = overhead;
-    for (const value of values) size += typeof value === 'string' ? 3 * value.length : sizeOf(value);
+    for (const value of values) size += sizeOf(value);
     if (size > this.largestPacket) throw new PacketTooLarge(size - overhead, this.largestPacket);
   }
 }
@@ -281,14 +285,6 @@ function isText({ text, values }: Pick<Bound, 'text' | 'values'>): boolean {
 /** All statements of a batch. */
 function stepsOf({ inserts, marks }: SendBound, isMariadb: boolean): readonly Bound[] {
   return [...inserts, ...marks(isMariadb)];
-}
-
-const sizeOf = (value: Value): number => (value instanceof Uint8Array ? value.length : 8);
-
-/** Of bytes the library knows buffers only. */
-function bindable(value: Value): unknown {
-  if (!(value instanceof Uint8Array) || Buffer.isBuffer(value)) return value;
-  return Buffer.from(value.buffer, value.byteOffset, value.length);
 }
 
 /** All answers, or the first failure once everything has been answered. */

@@ -30,10 +30,14 @@ const states: Readonly<Record<string, Verdict>> = {
 /** What the driver says itself when there is no connection. */
 const cutOff = /^(?:Connection terminated|Client (?:has encountered|was closed)|timeout expired|The server closed)/;
 
+/** What it says when the server asks for a password, and it has none. */
+const passwordMissing = /client password must be/;
+
 /** What an error means. */
 export function verdictOf(error: unknown): Verdict {
   if (!(error instanceof Error)) return 'other';
   const { code, constraint } = error as { code?: unknown; constraint?: unknown };
+  if (typeof code !== 'string' && passwordMissing.test(error.message)) return 'denied';
   if (typeof code !== 'string') return cutOff.test(error.message) ? 'lost' : 'other';
   // Two who take a name at once, or make the tables: the next try sees what the other one did.
   if (code === '23505') return constraint === 'ipcm_messages_pkey' ? 'duplicate' : 'busy';

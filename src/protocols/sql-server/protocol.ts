@@ -1,7 +1,7 @@
 /** Makes a protocol of the bus of a kind of database server. */
-import type { Protocol, ViabilityOptions } from '../../protocol/protocol.ts';
+import type { Protocol, StoreOptions, ViabilityOptions } from '../../protocol/protocol.ts';
 import type { Database } from './database.ts';
-import { formatSource } from './data-source.ts';
+import { formatSource, parseRoute } from './data-source.ts';
 import { create, open } from './open.ts';
 import { noPrivateServer } from './private/server.ts';
 import { findStalePrivate } from './private/stale.ts';
@@ -19,6 +19,10 @@ export function makeServerProtocol(database: Database): Protocol {
       if (driver !== undefined) return driver;
       if (options?.route !== undefined || options?.protocolOptions['database'] !== undefined) return undefined;
       return noPrivateServer(recipe);
+    },
+    accessOf(route: string): Pick<StoreOptions, 'user' | 'pass'> {
+      const { user, pass } = parseRoute(route, words, name);
+      return { user, pass };
     },
     create: (options) => create(database, options),
     open: (route, options) => open(database, route, options),
