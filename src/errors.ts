@@ -39,6 +39,7 @@ export const errorCodes = {
   IPCM_RESTART_LIMIT: 'a supervised service that ended too often',
   IPCM_REQUEST_FAILED: 'the handler of a request threw',
   IPCM_REQUEST_INVALID: 'a request or an answer that does not fit, or a service that answers none',
+  IPCM_REQUEST_REFUSED: 'a request that its service has not taken in hand',
   IPCM_NOT_IN_SERVICE: 'something that only a service can do',
   IPCM_NOT_SELF_CONTAINED: 'an inline function that uses what it does not have in another process',
   IPCM_SANITY_MISMATCH: 'messages sent and messages read do not add up',

@@ -39,6 +39,12 @@ export interface GetOptions extends WaitOptions {
   readonly limit?: number | undefined;
 }
 
+/** What `drain` waits for. */
+export interface DrainOptions extends WaitOptions {
+  /** The only peer whose outbox matters. */
+  readonly peer?: string | undefined;
+}
+
 /** Gets the messages that still waited when a client disconnected, oldest first; may be called several times. */
 export type UnreadHandler = (messages: Message[]) => void | Promise<void>;
 
@@ -226,8 +232,8 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.pendingSends > 0;
   }
 
-  /** Resolves when all outboxes are empty; rejects with `IPCM_TIMEOUT` after `timeout` milliseconds. */
-  async drain(options: WaitOptions = {}): Promise<void> {
+  /** Resolves when all outboxes are empty, or that of `peer`; rejects with `IPCM_TIMEOUT` after `timeout` milliseconds. */
+  async drain(options: DrainOptions = {}): Promise<void> {
     if (await this.#sender.drain(options)) return;
     throw new IpcError('IPCM_TIMEOUT', `drain of "${this.id}": ${this.pendingSends} messages still wait to be sent`, {
       client: this.id,

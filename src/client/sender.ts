@@ -85,13 +85,14 @@ export class Sender {
     return outbox.bytes > 0 && outgoing.size > room ? undefined : outbox.send(outgoing);
   }
 
-  /** Resolves to true when all outboxes are empty, to false at the timeout. */
-  drain(options: WaitOptions): Promise<boolean> {
+  /** Resolves to true when all outboxes are empty, or that of a peer, to false at the timeout. */
+  drain({ peer, ...options }: WaitOptions & { readonly peer?: string | undefined }): Promise<boolean> {
     const watch = (wake: () => void): (() => void) => {
       this.#idle.add(wake);
       return () => this.#idle.delete(wake);
     };
-    return waitFor(() => this.pending === 0, watch, options);
+    const left = (): number => (peer === undefined ? this.pending : (this.#outboxes.get(peer)?.length ?? 0));
+    return waitFor(() => left() === 0, watch, options);
   }
 
   /** Rejects what waits for each peer; resolves to the peers and how many messages each did not get. */

@@ -10,6 +10,7 @@ import { IpcError, isIpcError, quote } from '../errors.ts';
 import type { Message } from '../message/message.ts';
 import { explainInline } from '../launch/source.ts';
 import { Timer } from '../launch/timer.ts';
+import type { ReceivedRequest } from './intake.ts';
 import { isGone } from './requests.ts';
 import type { StandardSchema } from './schema.ts';
 import { validate } from './schema.ts';
@@ -25,6 +26,7 @@ export class OpenRequest<Params = unknown> implements RequestContext<Params> {
   readonly message: Message;
   readonly id: string;
   readonly deadline: number | undefined;
+  readonly #answersLater: (context: OpenRequest) => void;
   #controller: AbortController | undefined;
   #timer: Timer | undefined;
   #reason: Error | undefined;
@@ -33,11 +35,13 @@ export class OpenRequest<Params = unknown> implements RequestContext<Params> {
   isAnswered = false;
 
   /** Not for callers. */
-  constructor(service: Service<Params>, message: Message, id: string, deadline: number | undefined) {
+  constructor(service: Service<Params>, { message, meaning }: ReceivedRequest, later: (context: OpenRequest) => void) {
+    const { id, deadline } = meaning;
     this.service = service;
     this.message = message;
     this.id = id;
     this.deadline = deadline === undefined ? undefined : deadline * 1000;
+    this.#answersLater = later;
   }
 
   get from(): string {
@@ -55,6 +59,7 @@ export class OpenRequest<Params = unknown> implements RequestContext<Params> {
 
   later(): undefined {
     this.#later = true;
+    this.#answersLater(this);
   }
 
   /** Not for callers: whether `later` was called. */
@@ -71,6 +76,12 @@ export class OpenRequest<Params = unknown> implements RequestContext<Params> {
   /** Not for callers: the request has been answered. */
   done(): void {
     this.#timer?.clear();
+  }
+
+  /** Not for callers: the answer has to wait, and is for nobody when the deadline has passed. */
+  waits(): AbortSignal {
+    if (this.#controller !== undefined && this.deadline !== undefined) this.#abortAt(this.deadline);
+    return this.signal;
   }
 
   #abortAt(deadline: number): void {
@@ -93,8 +104,8 @@ export interface AnsweringPort {
   readonly requestSchema: StandardSchema | undefined;
   readonly responseSchema: StandardSchema | undefined;
   handle(request: unknown, context: RequestContext): unknown;
-  /** There is room for another request; the answer to the last one may still be on its way. */
-  freed(): void;
+  /** There is room for another request, though the answer to the last one may still be on its way; or one waits for more. */
+  changed(): void;
   /** The answer to what this message asked is with the store or the kernel, or there is nobody left to get it. */
   answered(message: Message): void;
   /** A request has been dealt with; with the error, if it went wrong. */
@@ -105,6 +116,8 @@ export interface AnsweringPort {
 export class Answering {
   readonly #port: AnsweringPort;
   readonly #open = new Map<string, OpenRequest>();
+  /** Those of them whose handlers have said that they will be answered later: by what, is not known here. */
+  readonly #later = new Set<OpenRequest>();
 
   constructor(port: AnsweringPort) {
     this.#port = port;
@@ -115,10 +128,16 @@ export class Answering {
     return this.#open.size;
   }
 
+  /** True while one of them is to be answered later, by what may still have to come in. */
+  get waits(): boolean {
+    return this.#later.size > 0;
+  }
+
   /** Handles a request that has come in. */
-  take(message: Message, id: string, request: unknown, deadline: number | undefined): void {
-    const context = new OpenRequest(this.#port.service, message, id, deadline);
-    this.#open.set(keyOf(message.from, id), context);
+  take(received: ReceivedRequest): void {
+    const { request } = received.meaning;
+    const context = new OpenRequest(this.#port.service, received, (each) => this.#answersLater(each));
+    this.#open.set(keyOf(context), context);
     if (this.#port.requestSchema !== undefined) {
       validate(this.#port.requestSchema, request, 'the request').then(
         (valid) => this.#handle(context, valid),
@@ -132,7 +151,7 @@ export class Answering {
   /** Its sender has taken it back. */
   cancel(from: string, id: string): void {
     const reason = new IpcError('IPCM_TIMEOUT', `the sender of request ${id} has taken it back`, { peer: from });
-    this.#open.get(keyOf(from, id))?.abandon(reason);
+    this.#open.get(keyOf({ from, id }))?.abandon(reason);
   }
 
   /** The one request of an id that is in hand. Throws `IPCM_INVALID_OPTION`. */
@@ -163,9 +182,7 @@ export class Answering {
         checked = this.outcomeOf(error);
       }
     }
-    this.#open.delete(keyOf(context.from, context.id));
-    context.done();
-    this.#port.freed();
+    this.#close(context);
     try {
       await this.#send(context, checked);
     } catch (error) {
@@ -191,6 +208,19 @@ export class Answering {
     const code = isIpcError(error) ? error.code : undefined;
     if (known) return { error: text, code };
     return this.#port.exposeErrorDetails ? { error: text, code: codeOf(error) } : { error: hidden, code: undefined };
+  }
+
+  #answersLater(context: OpenRequest): void {
+    if (context.isAnswered) return;
+    this.#later.add(context);
+    this.#port.changed();
+  }
+
+  #close(context: OpenRequest): void {
+    this.#open.delete(keyOf(context));
+    this.#later.delete(context);
+    context.done();
+    this.#port.changed();
   }
 
   #handle(context: OpenRequest, request: unknown): void {
@@ -240,18 +270,35 @@ export class Answering {
     try {
       await this.#port.client.sendMessage(context.from, responseContent(context.id, outcome));
     } catch (error) {
-      if (!isGone(error)) throw error;
+      if (isGone(error)) return;
+      if (!isIpcError(error, 'IPCM_OUTBOX_FULL')) throw error;
+      if (await this.#findsRoom(context)) await this.#send(context, outcome);
+    }
+  }
+
+  /** Who asks and does not read lives, and shall have the answer: meanwhile its request is in hand. */
+  async #findsRoom(context: OpenRequest): Promise<boolean> {
+    this.#open.set(keyOf(context), context);
+    try {
+      await this.#port.client.drain({ peer: context.from, signal: context.waits() });
+      return true;
+    } catch (error) {
+      if (isIpcError(error, 'IPCM_TIMEOUT')) return false;
+      throw error;
+    } finally {
+      this.#close(context);
     }
   }
 }
 
 /** Ids are their senders' business: two may use the same. */
-function keyOf(from: string, id: string): string {
+function keyOf({ from, id }: Pick<OpenRequest, 'from' | 'id'>): string {
   return `${id.length} ${id}${from}`;
 }
 
 function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  // That of a request which the handler sent itself would tell the caller that its own was not taken in hand.
+  if (!(error instanceof Error) || !('code' in error) || error.code === 'IPCM_REQUEST_REFUSED') return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
 

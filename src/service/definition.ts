@@ -113,7 +113,7 @@ export interface ServiceCallbacks<Request = unknown, Response = unknown, Params 
   handleResponse(response: StrayResponse, service: Service<Params>): void | Promise<void>;
   /** Anything that happened, before the callback that it is for. */
   onAll(activity: Activity, service: Service<Params>): void | Promise<void>;
-  /** Before anything is read; the service is ready when this is done. */
+  /** Before anything that has come is dealt with; the service is ready when this is done. */
   onStart(service: Service<Params>): void | Promise<void>;
   /** Every `interval` milliseconds, never twice at the same time. */
   onInterval(service: Service<Params>): void | Promise<void>;
@@ -123,7 +123,7 @@ export interface ServiceCallbacks<Request = unknown, Response = unknown, Params 
   onPid(child: EndedChild, service: Service<Params>): void | Promise<void>;
   /** A message that is no request, answer or terminate message. One is dealt with after the other. */
   onGeneralMessage(message: Message, service: Service<Params>): void | Promise<void>;
-  /** A message for which there is no callback. */
+  /** A message for which there is no callback, and a general one that was left: at the end, or for want of memory. */
   onUnhandled(message: Message, service: Service<Params>): void | Promise<void>;
   /** Something went wrong that ends nothing: a request's handler threw, or, with `interceptErrors`, a callback. */
   onError(error: unknown, service: Service<Params>): void | Promise<void>;
@@ -148,9 +148,9 @@ export interface ServiceSettings {
   readonly interceptErrors?: boolean | undefined;
   /** Callers get the text of an error that a handler threw; else "Internal service error". Default false. */
   readonly exposeErrorDetails?: boolean | undefined;
-  /** Requests in hand at the same time; more wait, a few of them read already. Default 256. */
+  /** Requests in hand at the same time; more wait, a few of them read already. General messages do not count. Default 256. */
   readonly concurrency?: number | undefined;
-  /** Milliseconds that the end waits for requests in hand. Default 5000. */
+  /** Milliseconds that the end waits for requests in hand, and for general messages that have come. Default 5000. */
   readonly drainTimeout?: number | undefined;
   /** Milliseconds between SIGTERM and SIGKILL for workers and nested services at the end. Default 5000. */
   readonly grace?: number | undefined;

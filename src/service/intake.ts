@@ -1,50 +1,75 @@
 /**
  * What comes to a service, read and sorted: what waits for no room - answers to its own requests, requests taken back,
- * questions about itself, the end - at once, and work as there is room for it.
+ * questions about itself, the end - at once; requests as there is room for them; general messages one after the other, beside
+ * the requests, since what they bring may be what a request in hand waits for.
  *
- * While more work is in hand than the service allows, the next messages are looked at and held, a few of them: among them
- * may be the one that ends what is in hand. Behind those nothing is read, and the transport pushes back on the senders. But
- * while a request of the service's own is open everything is read, before it is running and while it ends, too: a handler
- * that waits for an answer would otherwise wait for itself.
+ * What cannot be taken in hand yet is held. With a few held nothing more is read, and the transport pushes back on the
+ * senders. But while something in hand may wait for what has not been read - the answer to a request of the service's own, or
+ * the message by which a handler that answers later gets to know the answer - everything is read: it would otherwise wait for
+ * itself. There is an end to that too: when too much memory is held, requests are refused, and general messages are told to
+ * have been left.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Client } from '../client/client.ts';
 import type { Message } from '../message/message.ts';
+import { Backlog, type Received } from './backlog.ts';
 import type { Requests } from './requests.ts';
 import { readContent, type ServiceContent } from './wire.ts';
 
-/** A message, and what it means; undefined for a general one. */
-export interface Received {
-  readonly message: Message;
-  readonly meaning: ServiceContent | undefined;
-}
+type Meant<Kind> = Extract<ServiceContent, { readonly kind: Kind }>;
+
+/** A request that has come. */
+export type ReceivedRequest = Received<Meant<'request'>>;
 
 /** What the intake needs of its service. */
 export interface IntakePort {
   readonly client: Client;
   readonly requests: Requests;
-  /** How much more work may be taken in hand. */
+  /** How many more requests may be taken in hand. */
   room(): number;
-  /** Work: a request, a general message. */
-  take(received: Received): void;
+  /** What is in hand may wait for something that has not been read. */
+  waits(): boolean;
+  /** Takes a request in hand. */
+  take(received: ReceivedRequest): void;
+  /** Deals with a general message; resolves, whatever came of it, when it is the next one's turn. */
+  deal(message: Message): Promise<void>;
   /** An answer, a request taken back, a question about the service itself, a terminate message. */
   takeAtOnce(received: Received): void;
+  /** A request that will not be taken in hand. */
+  refuse(received: ReceivedRequest, why: 'it is ending' | 'too many requests wait already'): void;
+  /** Nobody waits for this any more. */
+  drop(message: Message): void;
+  /** There was no memory left for a general message. */
+  leave(message: Message): void;
+  /** No general message is in hand any more, and none waits for its turn. */
+  idle(): void;
 }
 
-/** Messages that are held at most before reading stops, unless answers are waited for. */
-const held = 64;
+/** Requests that are held before reading stops, and general messages. */
+const [mostRequests, mostGeneral] = [64, 1024];
+/** Bytes that are held before reading stops. */
+const fewBytes = 16 * 1024 * 1024;
+/** Bytes that are held, where everything has to be read, before what comes is refused. */
+const mostBytes = 64 * 1024 * 1024;
 
 /** Reads for a service. */
 export class Intake {
   readonly #port: IntakePort;
   readonly #stop = new AbortController();
-  #state: 'waiting' | 'open' | 'over' = 'waiting';
-  #held: Received[] = [];
+  readonly #requests = new Backlog<ReceivedRequest>();
+  readonly #general = new Backlog<Received<undefined>>();
+  #state: 'waiting' | 'open' | 'over' | 'done' = 'waiting';
   #taking = false;
+  #dealing = false;
   #wake: (() => void) | undefined;
 
   constructor(port: IntakePort) {
     this.#port = port;
+  }
+
+  /** True when no general message is in hand or waits for its turn. */
+  get idle(): boolean {
+    return !this.#dealing && this.#general.length === 0;
   }
 
   /** Reads until closed. Rejects when there is nothing left to read from. */
@@ -66,15 +91,23 @@ export class Intake {
     this.changed();
   }
 
-  /** No more work is taken; what is held is dropped, and its senders see the service go. */
+  /** No more requests are taken, and those that are held are refused. General messages are dealt with, if they ever were. */
   end(): void {
-    this.#state = 'over';
-    this.#held = [];
+    if (this.#state === 'open') this.#state = 'over';
+    else if (this.#state === 'waiting') this.#state = 'done';
+    for (const request of this.#requests.clear()) this.#port.refuse(request, 'it is ending');
+    this.#nextGeneral();
+  }
+
+  /** No more general messages are dealt with either. */
+  finish(): void {
+    this.#state = 'done';
   }
 
   /** There may be room for work, or a reason to read. */
   changed(): void {
-    if (this.#held.length > 0) this.#takeHeld();
+    if (this.#requests.length > 0) this.#takeHeld();
+    this.#nextGeneral();
     this.#wake?.();
     this.#wake = undefined;
   }
@@ -87,39 +120,63 @@ export class Intake {
     await nextTurn();
   }
 
-  /** Stops reading, for good. */
-  close(): void {
+  /** Stops reading, for good. Returns the general messages that were read and not dealt with. */
+  close(): Message[] {
     this.end();
+    this.finish();
     this.#stop.abort();
     this.changed();
+    return this.#general.clear().map(({ message }) => message);
+  }
+
+  get #bytes(): number {
+    return this.#requests.bytes + this.#general.bytes;
   }
 
   #mayRead(): boolean {
-    if (this.#port.requests.open > 0) return true;
-    return this.#state === 'open' && (this.#held.length < held || this.#port.room() > 0);
+    if (this.#port.waits()) return true;
+    if (this.#state === 'over' || this.#state === 'done') return false;
+    return this.#requests.length < mostRequests && this.#general.length < mostGeneral && this.#bytes < fewBytes;
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const limit = Math.max(held, Math.min(this.#port.room(), 4096));
-    for (const message of await this.#port.client.getMessages({ signal, limit })) {
-      if (this.#state === 'over' && message.isTerminate) continue;
-      this.#sort({ message, meaning: readContent(message.content) });
+    const limit = Math.max(mostRequests, Math.min(this.#port.room(), 4096));
+    for (const message of await this.#port.client.getMessages({ signal, limit })) this.#sort(message);
+  }
+
+  #sort(message: Message): void {
+    const meaning = readContent(message.content);
+    if (message.isTerminate) {
+      if (this.#state === 'waiting' || this.#state === 'open') this.#port.takeAtOnce({ message, meaning });
+      else this.#port.drop(message);
+    } else if (meaning === undefined) {
+      this.#sortGeneral({ message, meaning });
+    } else if (meaning.kind === 'request') {
+      this.#sortRequest({ message, meaning });
+    } else if (meaning.kind === 'cancel' && this.#withdraw(message.from, meaning.id)) {
+      this.#port.drop(message);
+    } else {
+      this.#port.takeAtOnce({ message, meaning });
     }
   }
 
-  #sort(received: Received): void {
-    const { message, meaning } = received;
-    if (meaning?.kind === 'cancel' && this.#withdraw(message.from, meaning.id)) return;
-    const isWork = !message.isTerminate && (meaning === undefined || meaning.kind === 'request');
-    if (!isWork) {
-      this.#port.takeAtOnce(received);
-    } else if (this.#state === 'over') {
-      // Nobody deals with it any more, as with what is still unread at the end.
-    } else if (this.#state === 'open' && this.#held.length === 0 && this.#port.room() > 0) {
-      this.#port.take(received);
+  #sortRequest(request: ReceivedRequest): void {
+    const isFull = (): boolean => this.#bytes >= mostBytes;
+    if (this.#state === 'over' || this.#state === 'done') {
+      this.#port.refuse(request, 'it is ending');
+    } else if (this.#state === 'open' && this.#requests.length === 0 && this.#port.room() > 0) {
+      this.#port.take(request);
     } else {
-      this.#held.push(received);
+      if (isFull()) this.#dropLate();
+      if (isFull()) this.#port.refuse(request, 'too many requests wait already');
+      else this.#requests.push(request);
     }
+  }
+
+  #sortGeneral(received: Received<undefined>): void {
+    if (this.#general.length === 0 && this.#mayDeal) this.#deal(received.message);
+    else if (this.#bytes >= mostBytes) this.#port.leave(received.message);
+    else this.#general.push(received);
   }
 
   #takeHeld(): void {
@@ -127,20 +184,49 @@ export class Intake {
     if (this.#taking) return;
     this.#taking = true;
     while (this.#state === 'open' && this.#port.room() > 0) {
-      const next = this.#held.shift();
+      this.#dropLate();
+      const next = this.#requests.shift();
       if (next === undefined) break;
       this.#port.take(next);
     }
     this.#taking = false;
   }
 
+  /** Those at the head for which nobody waits any more. */
+  #dropLate(): void {
+    for (;;) {
+      const { first } = this.#requests;
+      const deadline = first?.meaning.deadline;
+      if (first === undefined || deadline === undefined || deadline * 1000 > Date.now()) return;
+      this.#requests.shift();
+      this.#port.drop(first.message);
+    }
+  }
+
+  get #mayDeal(): boolean {
+    return !this.#dealing && (this.#state === 'open' || this.#state === 'over');
+  }
+
+  #nextGeneral(): void {
+    if (!this.#mayDeal) return;
+    const next = this.#general.shift();
+    if (next !== undefined) this.#deal(next.message);
+  }
+
+  #deal(message: Message): void {
+    this.#dealing = true;
+    void this.#port.deal(message).then(() => {
+      this.#dealing = false;
+      this.changed();
+      if (this.idle) this.#port.idle();
+    });
+  }
+
   /** A request that is taken back before it was taken in hand. */
   #withdraw(from: string, id: string): boolean {
-    const at = this.#held.findIndex(
-      ({ message, meaning }) => meaning?.kind === 'request' && meaning.id === id && message.from === from,
-    );
-    if (at === -1) return false;
-    this.#held.splice(at, 1);
+    const request = this.#requests.remove(({ message, meaning }) => meaning.id === id && message.from === from);
+    if (request === undefined) return false;
+    this.#port.drop(request.message);
     return true;
   }
 }

@@ -311,9 +311,12 @@ function tooSlow(call: string, client: string, peer: string, timeout: number): I
   });
 }
 
+/** Codes of answers that tell of the request itself, and not of what its handler threw. */
+const ownCodes = ['IPCM_REQUEST_INVALID', 'IPCM_REQUEST_REFUSED', 'IPCM_NOT_SELF_CONTAINED'] as const;
+
 /** What the handler's side said; its own codes stay what they are. */
 function requestError(peer: string, text: string, code: string | undefined): IpcError {
-  const known = code === 'IPCM_REQUEST_INVALID' || code === 'IPCM_NOT_SELF_CONTAINED' ? code : 'IPCM_REQUEST_FAILED';
+  const known = ownCodes.find((each) => each === code) ?? 'IPCM_REQUEST_FAILED';
   const details = code === undefined ? {} : { details: { code } };
   return new IpcError(known, `${quote(peer)} answered with an error: ${text}`, { peer, ...details });
 }

@@ -7,10 +7,10 @@
  * disconnects. Everything is driven by events; an idle service waits for its inbox, and no more.
  *
  * What comes in is read and sorted by `Intake`, requests are answered by `Answering`, callbacks called by `Calling`. What is
- * left is long since it is the whole face of a service, and the one place that knows in which order it begins and ends.
+ * here is long since it is the whole face of a service, and the one place that knows in which order it begins and ends.
  */
 import type { Client } from '../client/client.ts';
-import { IpcError } from '../errors.ts';
+import { IpcError, type ErrorCode } from '../errors.ts';
 import { deferred } from '../launch/deferred.ts';
 import type { Message } from '../message/message.ts';
 import { Answering } from './answering.ts';
@@ -28,11 +28,13 @@ import type {
 import { EventSources, type CallbackFor } from './event-sources.ts';
 import type { ServiceCounts, ServiceInfo } from './info.ts';
 import { InHand } from './in-hand.ts';
-import { Intake, type Received } from './intake.ts';
+import type { Received } from './backlog.ts';
+import { Intake, type ReceivedRequest } from './intake.ts';
 import { ServicePeer } from './peer.ts';
 import { Requests } from './requests.ts';
 import { resolveSettings, type ResolvedSettings } from './settings.ts';
-import { responseContent, type Outcome } from './wire.ts';
+import { Unread } from './unread.ts';
+import { readContent, responseContent, type Outcome } from './wire.ts';
 
 /** What a service is made of; put together by `ipcmServe`. */
 export interface ServiceParts<Params = unknown> {
@@ -67,10 +69,9 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   readonly #told = deferred<void>();
   readonly #inHand = new InHand();
   readonly #calling: Calling;
+  readonly #unread: Unread;
   #settings: ResolvedSettings;
   #answering: Answering | undefined;
-  #general: Promise<void> | undefined;
-  #generals = 0;
   #state: 'starting' | 'running' | 'ending' | 'ended' = 'starting';
   #failure: { readonly error: unknown } | undefined;
   #requested = 0;
@@ -90,6 +91,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
       end: (reason) => this.end(reason),
       begun: (work) => this.#inHand.add(work),
     });
+    this.#unread = new Unread(this, this.#calling);
     this.children = new ServiceChildren(() => this.#settings.grace);
     this.requests = new Requests({
       client,
@@ -100,12 +102,18 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     this.#intake = new Intake({
       client,
       requests: this.requests,
-      room: () => this.#settings.concurrency - this.#generals - (this.#answering?.open ?? 0),
-      take: (received) => this.#take(received),
-      takeAtOnce: (received) => {
-        this.#take(received);
-        this.#dealtWith(received.message);
+      room: () => this.#settings.concurrency - (this.#answering?.open ?? 0),
+      waits: () => this.requests.open > 0 || this.#answering?.waits === true,
+      take: (request) => this.#takeRequest(request),
+      deal: (message) => this.#dealWith(message),
+      takeAtOnce: (received) => this.#takeAtOnce(received),
+      refuse: (request, why) => this.#refuse(request, 'IPCM_REQUEST_REFUSED', `takes no more requests: ${why}`),
+      drop: (message) => this.#dealtWith(message),
+      leave: (message) => {
+        this.#dealtWith(message);
+        void this.#track(this.#unread.add([message]));
       },
+      idle: () => this.#inHand.changed(),
     });
     this.#sources = new EventSources({
       client,
@@ -164,6 +172,8 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     if (reason !== undefined) this.#failure ??= { error: reason };
     if (this.#state === 'running' || this.#state === 'starting') this.#state = 'ending';
     this.#intake.end();
+    // What a service cannot do any more it does not go on with.
+    if (reason !== undefined) this.#intake.finish();
     this.#told.resolve();
   }
 
@@ -180,7 +190,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
         requestSchema,
         responseSchema,
         handle: (request, context) => handleRequest.call(definition, request, context),
-        freed: () => this.#intake.changed(),
+        changed: () => this.#intake.changed(),
         answered: (message) => this.#dealtWith(message),
         done: (error) => this.#answered(error),
       });
@@ -203,7 +213,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   async run(): Promise<void> {
     if (this.#state === 'running') this.#intake.open();
     await this.#told.promise;
-    const errors: unknown[] = this.#failure === undefined ? [] : [this.#failure.error];
+    const errors: unknown[] = [];
     for (const step of this.#lastSteps()) {
       try {
         await step();
@@ -212,6 +222,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
       }
     }
     this.#state = 'ended';
+    if (this.#failure !== undefined) errors.unshift(this.#failure.error);
     if (errors.length === 1) throw errors[0];
     if (errors.length > 1) throw new AggregateError(errors, `service "${this.name}" ended with errors`);
   }
@@ -231,38 +242,44 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     yield () => this.children.stop();
     const error = new IpcError('IPCM_NOT_CONNECTED', `service "${this.name}" ended before the answer came`);
     this.requests.close(error);
-    this.#intake.close();
-    // What still waits is told apart from what was dealt with by nobody but its senders, who see this service go.
-    yield () => this.client.disconnect(() => undefined);
+    const read = this.#intake.close();
+    // With acknowledgement the store still has them, and hands them out again.
+    if (!this.#acknowledge) yield () => this.#unread.add(read);
+    // Whoever sent a request sees this service go.
+    const isGeneral = ({ content }: Message): boolean => readContent(content) === undefined;
+    yield () => this.client.disconnect((unread) => this.#unread.add(unread.filter(isGeneral)));
+    yield async () => this.#unread.check();
     this.#sources.releaseSignals();
   }
 
-  #take({ message, meaning }: Received): void {
-    if (this.#calling.callbacks.has('onAll'))
-      void this.#track(this.#calling.call('onAll', { message } satisfies Activity, this));
-    if (message.isTerminate) this.end();
-    else if (meaning === undefined) this.#takeGeneral(message);
-    else this.#takeMeant(message, meaning);
+  #heard(message: Message): void {
+    if (!this.#calling.callbacks.has('onAll')) return;
+    void this.#track(this.#calling.call('onAll', { message } satisfies Activity, this));
   }
 
-  #takeMeant(message: Message, meaning: NonNullable<Received['meaning']>): void {
-    const { id } = meaning;
-    switch (meaning.kind) {
-      case 'request':
-        this.#requested++;
-        if (this.#answering === undefined) this.#refuse(message, id);
-        else this.#answering.take(message, id, meaning.request, meaning.deadline);
-        return;
-      case 'info':
-        void this.#track(this.#tellAbout(message.from, id));
-        return;
-      case 'cancel':
-        this.#answering?.cancel(message.from, id);
-        return;
-      default:
-        if (!this.requests.answered(id, message.from, meaning.outcome)) this.#stray(message, id, meaning.outcome);
-        this.#afterwards();
+  #takeRequest(request: ReceivedRequest): void {
+    const { message } = request;
+    this.#heard(message);
+    this.#requested++;
+    if (this.#answering !== undefined) {
+      this.#answering.take(request);
+      return;
     }
+    this.#refuse(request, 'IPCM_REQUEST_INVALID', 'answers no requests: it has no handleRequest');
+    void this.#track(this.#calling.call('onUnhandled', message, this));
+  }
+
+  #takeAtOnce({ message, meaning }: Received): void {
+    this.#heard(message);
+    if (message.isTerminate) this.end();
+    else if (meaning?.kind === 'info') void this.#track(this.#tellAbout(message.from, meaning.id));
+    else if (meaning?.kind === 'cancel') this.#answering?.cancel(message.from, meaning.id);
+    else if (meaning?.kind === 'response') {
+      const { id, outcome } = meaning;
+      if (!this.requests.answered(id, message.from, outcome)) this.#stray(message, id, outcome);
+      this.#afterwards();
+    }
+    this.#dealtWith(message);
   }
 
   async #tellAbout(asker: string, id: string): Promise<void> {
@@ -279,19 +296,14 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     if (this.#acknowledge && !this.client.disconnected) void this.#track(this.client.acknowledge(message));
   }
 
-  #takeGeneral(message: Message): void {
+  #dealWith(message: Message): Promise<void> {
+    this.#heard(message);
     const name = this.#calling.callbacks.has('onGeneralMessage') ? 'onGeneralMessage' : 'onUnhandled';
-    const deal = (): Promise<void> => this.#calling.call(name, message, this);
-    this.#generals++;
-    // One after the other, so that what arrives in order is dealt with in order.
-    const dealt = (this.#general === undefined ? deal() : this.#general.then(deal)).finally(() => {
-      this.#generals--;
+    const dealt = this.#calling.call(name, message, this).finally(() => {
       this.#dealtWith(message);
-      if (this.#general === dealt) this.#general = undefined;
       this.#afterwards();
     });
-    this.#general = dealt;
-    void this.#track(dealt);
+    return this.#track(dealt);
   }
 
   #stray(message: Message, id: string, outcome: Outcome): void {
@@ -307,17 +319,12 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     void this.#track(this.#calling.call('handleResponse', stray, this));
   }
 
-  /** A request to a service that answers none: whoever sent it shall not wait. */
-  #refuse(message: Message, id: string): void {
-    const refusal = {
-      ipcm_response_id: id,
-      response: null,
-      ipcm_error: `service "${this.name}" answers no requests: it has no handleRequest`,
-      ipcm_error_code: 'IPCM_REQUEST_INVALID',
-    };
-    this.client.sendMessage(message.from, refusal).catch((error: unknown) => this.#calling.failed(error, true));
+  /** A request that will not be answered: whoever sent it shall not wait. */
+  #refuse({ message, meaning }: ReceivedRequest, code: ErrorCode, why: string): void {
+    const refusal = responseContent(meaning.id, { error: `service "${this.name}" ${why}`, code });
+    // Nobody is left to be told where it does not arrive: who asked has gone, or reads nothing.
+    void this.#track(this.client.tryMessage(message.from, refusal).then(() => undefined));
     this.#dealtWith(message);
-    void this.#track(this.#calling.call('onUnhandled', message, this));
   }
 
   #answered(error: unknown): void {
@@ -353,7 +360,9 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   }
 
   async #finishInHand(): Promise<void> {
-    await this.#inHand.finish(() => (this.#answering?.open ?? 0) === 0, this.#settings.drainTimeout);
+    const isIdle = (): boolean => (this.#answering?.open ?? 0) === 0 && this.#intake.idle;
+    await this.#inHand.finish(isIdle, this.#settings.drainTimeout);
+    this.#intake.finish();
     const reason = new IpcError('IPCM_NOT_CONNECTED', `service "${this.name}" has ended`, { client: this.name });
     this.#answering?.abandon(reason);
   }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { rejectsWith } from '../assertions.ts';
 import { helper } from '../services/helper.ts';
 import type { Suite } from '../suite.ts';
+import { serviceBacklogTests } from './services-backlogs.ts';
 import { serviceCallbackTests } from './services-callbacks.ts';
 import { serviceDaemonTests } from './services-daemons.ts';
 import { serviceEndingTests } from './services-endings.ts';
@@ -17,6 +18,7 @@ export function serviceTests(suite: Suite): void {
   serviceRequestTests(suite);
   serviceErrorTests(suite);
   serviceCallbackTests(suite);
+  serviceBacklogTests(suite);
   serviceEndingTests(suite);
   serviceStartTests(suite);
   serviceWorkerTests(suite);
