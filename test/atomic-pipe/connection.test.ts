@@ -1,14 +1,19 @@
 // One connection and its peers, in this process: who comes, goes, does not read, or is replaced.
 import assert from 'node:assert/strict';
-import { closeSync, constants, openSync, unlinkSync, writeSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, existsSync, openSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { loadNative, nativeUnavailable } from '../../src/native/native.ts';
 import { protocol } from '../../src/protocols/atomic-pipe/index.ts';
+import { makeInbox } from '../../src/protocols/atomic-pipe/pipe.ts';
 import { deliverAll, descriptorCount, openBelow, storeOf } from '../fixtures/atomic-pipe-bus.ts';
 import { framed } from '../fixtures/atomic-pipe-writer.ts';
 import { connect, contents, deadIdentity, everything, messageOf, outgoing, Report } from '../fixtures/directory-bus.ts';
+
+const skip = nativeUnavailable() ?? false;
 
 test('a peer that does not read is blocked for, holds up nobody else, and gets everything when it reads', async (t) => {
   const store = storeOf(t, protocol);
@@ -151,6 +156,28 @@ test('a reader whose FIFO has been removed is told', async (t) => {
   assert.throws(() => rx.receive(everything), { code: 'IPCM_STORE_MISSING' });
 });
 
+test('a FIFO that cannot be opened once it is made leaves nothing under the name', { skip }, (t) => {
+  const module = JSON.stringify(new URL('../../src/protocols/atomic-pipe/pipe.ts', import.meta.url).href);
+  const program = `
+    import { existsSync, openSync } from 'node:fs';
+    import { makeInbox, pipes } from ${module};
+    pipes();
+    const path = process.argv[1];
+    try { for (;;) openSync('/dev/null'); } catch {}
+    try { makeInbox(path, 0o700); } catch ({ code }) { console.log(code, existsSync(path)); }
+  `;
+  const command = ['-c', 'ulimit -n 64 && exec "$0" "$@"', process.execPath, '--input-type=module', '-e', program];
+  const said = execFileSync('sh', [...command, join(storeOf(t, protocol).route, 'rx')], { encoding: 'utf8' });
+  assert.equal(said, 'EMFILE false\n');
+});
+
+test('an entry that somebody else has made stays', (t) => {
+  const path = join(storeOf(t, protocol).route, 'rx');
+  writeFileSync(path, '');
+  assert.throws(() => makeInbox(path, 0o700), { code: 'EEXIST' });
+  assert.equal(existsSync(path), true);
+});
+
 test('limits of a call are kept, and requeued messages come first in their order', async (t) => {
   const store = storeOf(t, protocol);
   const rx = await connect(t, store, 'rx');
@@ -196,7 +223,7 @@ test('more peers than are kept open are all reached', async (t) => {
   assert.ok(openBelow(store.route).length <= 300 + 1 + 256);
 });
 
-test('more peers than are kept open can all be waited for', { skip: nativeUnavailable() ?? false }, async (t) => {
+test('more peers than are kept open can all be waited for', { skip }, async (t) => {
   const store = storeOf(t, protocol);
   const tx = await connect(t, store, 'tx');
   const names = Array.from({ length: 262 }, (_, n) => `peer-${n}`);

@@ -6,14 +6,16 @@
  * Reading and writing give a number of bytes, or -errno: an exception for each EAGAIN costs ten times the call.
  */
 import {
+  chmodSync,
   closeSync,
   constants,
   existsSync,
-  fchmodSync,
   fstatSync,
+  lstatSync,
   openSync,
   readFileSync,
   readSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs';
 import { constants as os } from 'node:os';
@@ -98,13 +100,17 @@ function make(path: string, mode: number, native: Native | undefined): void {
   }
 }
 
-/** Makes a FIFO of exactly this mode and opens it to read. */
+/** Makes a FIFO of exactly this mode and opens it to read. Leaves nothing behind when it fails. */
 export function makeInbox(path: string, mode: number): number {
   make(path, mode, loadNative());
-  const fd = openInbox(path);
-  // Only a umask that takes from the owner, or an option that gives to others, is in the way.
-  if ((fstatSync(fd).mode & 0o777) !== mode) fchmodSync(fd, mode);
-  return fd;
+  try {
+    // Only a umask that takes from the owner, or an option that gives to others, is in the way.
+    if ((lstatSync(path).mode & 0o777) !== mode) chmodSync(path, mode);
+    return openInbox(path);
+  } catch (error) {
+    unlinkSync(path);
+    throw error;
+  }
 }
 
 /** Opens a FIFO to read. For writing too, so that it never ends: without a writer it would read as at its end. */
