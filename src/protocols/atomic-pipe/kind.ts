@@ -8,7 +8,7 @@ import { Reachability } from '../directory/reachability.ts';
 import { spinOption } from '../directory/spin.ts';
 import { Inbox } from './inbox.ts';
 import { Outbox } from './outbox.ts';
-import { makeInbox, openInbox, pipes } from './pipe.ts';
+import { isUnread, makeInbox, openInbox, pipes } from './pipe.ts';
 
 /** Longest entry name: leaves room for the sidecars' suffixes in the 255 bytes that file systems have. */
 const longestEntry = 200;
@@ -46,6 +46,7 @@ export function pipeKind({ protocolOptions }: StoreOptions): EntryKind<number> {
         throw error;
       }
     },
+    isUnread,
     // A pipe tells nobody but its reader what is in it.
     waiting: () => 0,
     unread: () => [],

@@ -20,6 +20,7 @@ import {
 } from 'node:fs';
 import { constants as os } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { systemCode } from '../../errors.ts';
 import { loadNative, nativeUnavailable, systemError, type Native } from '../../native/native.ts';
 import { look } from '../directory/files.ts';
 
@@ -153,4 +154,14 @@ export function openOutbox(path: string): Opened {
   if (state.isFIFO()) return { fd, inode: state.ino };
   closeSync(fd);
   throw systemError(-os.errno.ENXIO, 'open', path);
+}
+
+/** True for a FIFO that nobody has open to read. */
+export function isUnread(path: string): boolean {
+  try {
+    closeSync(openOutbox(path).fd);
+    return false;
+  } catch (error) {
+    return systemCode(error) === 'ENXIO';
+  }
 }

@@ -3,11 +3,12 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError, quote, systemCode } from '../../errors.ts';
 import { isAlive } from '../../liveness/alive.ts';
+import type { ProcessIdentity } from '../../liveness/identity.ts';
 import { isDirectory, look, storeError } from '../directory/files.ts';
 import type { Member } from '../directory/member.ts';
 import { entryFor } from '../directory/names.ts';
 import { readPid } from '../directory/pid-file.ts';
-import { reapOne, reapUnread } from '../directory/reap.ts';
+import { holderOf, mayBeUnread, reapOne, reapUnread } from '../directory/reap.ts';
 
 /** How long a socket may refuse connections although its owner lives, in milliseconds: it may be starting or leaving. */
 const patience = 250;
@@ -33,6 +34,16 @@ function connectOnce(path: string): Promise<Socket> {
       resolve(socket);
     });
   });
+}
+
+/** True where nobody listens at a socket. */
+export async function isUnread(path: string): Promise<boolean> {
+  try {
+    (await connectOnce(path)).destroy();
+    return false;
+  } catch (error) {
+    return systemCode(error) === 'ECONNREFUSED';
+  }
 }
 
 /** Connects one client to others. */
@@ -128,21 +139,20 @@ export class Dialer {
 
   /** The error for a peer whose pid file may well lie, and at whose socket nobody listens: it has died. */
   #unread(error: unknown, peer: string, path: string): IpcError | undefined {
-    const pid = readPid(`${path}.pid`)?.identity.pid;
-    if (systemCode(error) !== 'ECONNREFUSED' || !this.#isVague(path) || look(path)?.isSocket() !== true)
-      return undefined;
-    return this.#buried(peer, pid, reapUnread);
+    const pid = readPid(`${path}.pid`);
+    if (systemCode(error) !== 'ECONNREFUSED' || look(path)?.isSocket() !== true) return undefined;
+    return pid === undefined || !mayBeUnread(pid) ? undefined : this.#buried(peer, pid.identity, reapUnread);
   }
 
   #died(peer: string, path: string): IpcError | undefined {
     const pid = readPid(`${path}.pid`)?.identity;
-    return pid === undefined || isAlive(pid) ? undefined : this.#buried(peer, pid.pid, reapOne);
+    return pid === undefined || isAlive(pid) ? undefined : this.#buried(peer, pid, reapOne);
   }
 
-  #buried(peer: string, pid: number | undefined, reap: typeof reapOne): IpcError {
+  #buried(peer: string, identity: ProcessIdentity, reap: typeof reapOne): IpcError {
     this.#known.delete(peer);
     this.#bury(peer, reap);
-    return this.#error('IPCM_PEER_GONE', peer, `its process ${pid} has died`, pid);
+    return this.#error('IPCM_PEER_GONE', peer, `${holderOf(identity)} has died`, identity.pid);
   }
 
   #error(code: 'IPCM_PEER_GONE' | 'IPCM_PEER_UNKNOWN', peer: string, why: string, pid?: number): IpcError {

@@ -3,6 +3,7 @@ import type { EntryKind } from '../directory/entry-kind.ts';
 import { removeFile, writeNew } from '../directory/files.ts';
 import { UnixConnection } from './connection.ts';
 import { socketMode } from './credentials.ts';
+import { isUnread } from './dial.ts';
 import { Listener } from './listener.ts';
 import type { Settings } from './settings.ts';
 
@@ -33,6 +34,7 @@ export function unixKind(settings: Settings): EntryKind<Listener | undefined> {
         throw error;
       }
     },
+    isUnread,
     // What is on its way is with the kernel or in a process, and cannot be seen from outside.
     waiting: () => 0,
     unread: () => [],

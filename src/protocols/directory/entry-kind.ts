@@ -30,6 +30,8 @@ export interface EntryKind<Handle = unknown> {
   enter(path: string, arrival: Arrival, request: ConnectRequest): Awaitable<Handle>;
   /** The connection of a client that holds its name and has entered; where it throws, it has closed the handle. */
   connect(member: Member, handle: Handle, request: ConnectRequest, arrival: Arrival): Awaitable<Connection>;
+  /** True where the kernel says that nobody reads an entry; not there where it cannot tell. */
+  isUnread?(path: string): Awaitable<boolean>;
   /** How many messages wait in an entry (or sealed entry), as far as can be seen from outside; 0 where it is gone. */
   waiting(path: string): number;
   /** The messages that wait in an entry, oldest first, at most `limit`, without taking them. */

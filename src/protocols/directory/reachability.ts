@@ -10,7 +10,7 @@ import { look, storeError } from './files.ts';
 import type { Member } from './member.ts';
 import { entryFor } from './names.ts';
 import { readPid, type PidRecord } from './pid-file.ts';
-import { reapOne, reapUnread } from './reap.ts';
+import { holderOf, mayBeUnread, reapOne, reapUnread } from './reap.ts';
 
 /** Milliseconds for which a living peer may have an entry that nobody reads: it is being made, or its process is ending. */
 const patience = 200;
@@ -79,7 +79,7 @@ export class Reachability {
     if (now - since < (isVague ? littlePatience : patience)) {
       return new Promise((resolve) => setTimeout(resolve, interval));
     }
-    if (isVague) return this.#died(name, pid, reapUnread);
+    if (pid !== undefined && mayBeUnread(pid)) return this.#died(name, pid, reapUnread);
     this.#since.delete(name);
     const why = `nobody reads ${path}; whoever made it has died or is not ours`;
     return known ? this.#gone(name, why) : this.#unknown(name, why);
@@ -90,12 +90,12 @@ export class Reachability {
     return storeError(error, `send to ${quote(name)}`, this.#member.place);
   }
 
-  #died(name: string, { identity: { pid } }: PidRecord, reap: typeof reapOne): IpcError {
+  #died(name: string, { identity }: PidRecord, reap: typeof reapOne): IpcError {
     this.#since.delete(name);
-    const { place, identity } = this.#member;
-    const reaped = reap({ place, kind: this.#kind, self: identity }, entryFor(name, this.#nameLimit));
+    const { place, identity: self } = this.#member;
+    const reaped = reap({ place, kind: this.#kind, self }, entryFor(name, this.#nameLimit));
     if (reaped !== undefined) this.#report.reaped(reaped);
-    return this.#gone(name, `its process ${pid} has died`, pid);
+    return this.#gone(name, `${holderOf(identity)} has died`, identity.pid);
   }
 
   #gone(name: string, why: string, pid?: number): IpcError {

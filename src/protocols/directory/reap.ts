@@ -10,7 +10,7 @@
  * A reaper killed on the way leaves its claim, and whoever comes by goes on from where it was.
  * A dead client that read with acknowledgement is left alone: its messages wait for its successor.
  */
-import type { ProcessIdentity } from '../../liveness/identity.ts';
+import { ownIdentity, type ProcessIdentity } from '../../liveness/identity.ts';
 import { isAlive } from '../../liveness/alive.ts';
 import type { Reaped } from '../../protocol/protocol.ts';
 import { adopt, beside, claim, claims, isHeld, putBack, type Claim } from './claims.ts';
@@ -141,10 +141,21 @@ export function reapOne(reaper: Reaper, entry: string): Reaped | undefined {
 }
 
 /**
- * Removes a client whose entry nobody reads, where its pid file has no second line to tell its process from a later one of
- * that number: the kernel knows better. Undefined where there is a second line, or somebody else was faster.
+ * True where the kernel knows better than the pid file whether a client is there: one without a second line does not tell its
+ * process from a later one of that number, and one of this very process may be a thread's that was terminated.
  */
+export function mayBeUnread({ identity }: PidRecord): boolean {
+  return identity.start === undefined || isSameProcess(identity, ownIdentity());
+}
+
+/** What has died when a client of that identity has. */
+export function holderOf(identity: ProcessIdentity): string {
+  const isOurs = isSameProcess(identity, ownIdentity());
+  return isOurs ? 'the thread of this process that held the name' : `its process ${identity.pid}`;
+}
+
+/** Removes a client whose entry nobody reads, of such a pid file. Undefined for others, or where somebody else was faster. */
 export function reapUnread(reaper: Reaper, entry: string): Reaped | undefined {
   const pid = readPid(`${reaper.place.route}/${entry}.pid`);
-  return pid === undefined || pid.identity.start !== undefined ? undefined : reapDead(reaper, entry, pid);
+  return pid === undefined || !mayBeUnread(pid) ? undefined : reapDead(reaper, entry, pid);
 }

@@ -19,7 +19,7 @@ import { entryFor, isHashed } from './names.ts';
 import { makeInner, removeStaging, stagingPath } from './owner.ts';
 import { hasExpired, standing } from './peers.ts';
 import { formatPid, isSameProcess, readPid, removeOwnPid, type PidRecord } from './pid-file.ts';
-import { reapDead, reapExpired, settleClaims, type Reaper } from './reap.ts';
+import { reapDead, reapExpired, reapUnread, settleClaims, type Reaper } from './reap.ts';
 
 /** A name that is held now. */
 export interface Taken<Handle> {
@@ -30,6 +30,9 @@ export interface Taken<Handle> {
 
 /** How long a newcomer waits for others who are busy with the same name, in milliseconds. */
 const patience = 2000;
+
+/** For how long an entry of this process that nobody reads may be one that is being made, in milliseconds. */
+const making = 200;
 
 /** Takes a name for a client. */
 export async function take<Handle>(
@@ -58,6 +61,7 @@ class Attempt<Handle> {
   readonly #entry: string;
   readonly #path: string;
   readonly #enter: (path: string, arrival: Arrival) => Handle | Promise<Handle>;
+  #unreadSince: number | undefined;
 
   constructor(
     reaper: Reaper,
@@ -78,7 +82,7 @@ class Attempt<Handle> {
     const { kind, place } = this.#reaper;
     const found = standing(place.route, kind, this.#entry);
     if (found.pid !== undefined)
-      return found.alive ? this.#refuseLive(found.pid) : this.#afterDead(found.pid, found.entry);
+      return found.alive ? this.#afterLive(found.pid, found.entry) : this.#afterDead(found.pid, found.entry);
     if (found.entry)
       return hasExpired(found.expiresAt) ? this.#afterExpired(found.expiresAt) : this.#suspended(found.expiresAt);
     if (this.#request.mode === 'reconnect')
@@ -118,7 +122,14 @@ class Attempt<Handle> {
     return claims(this.#reaper.place.route, this.#entry).length > 0;
   }
 
-  #refuseLive(pid: PidRecord): never {
+  /** A thread of this process may have been terminated; anybody else keeps the name. */
+  async #afterLive(pid: PidRecord, entry: boolean): Promise<undefined> {
+    const { kind, self } = this.#reaper;
+    if (entry && isSameProcess(pid.identity, self) && (await kind.isUnread?.(this.#path)) === true) {
+      this.#unreadSince ??= performance.now();
+      if (performance.now() - this.#unreadSince > making) this.#report(reapUnread(this.#reaper, this.#entry));
+      return;
+    }
     throw this.#taken(
       `process ${pid.identity.pid} holds the name and lives; disconnect it, or use another name`,
       pid.identity.pid,

@@ -38,6 +38,15 @@ function bind(path: string): number {
   }
 }
 
+function isUnread(path: string): boolean {
+  try {
+    native().close(native().connectDatagram(path));
+    return false;
+  } catch (error) {
+    return systemCode(error) === 'ECONNREFUSED';
+  }
+}
+
 /** The strategy on a store with these options. Throws `IPCM_INVALID_OPTION`. */
 export function socketKind({ protocolOptions }: StoreOptions): EntryKind<number> {
   spinOption(protocolOptions);
@@ -62,6 +71,7 @@ export function socketKind({ protocolOptions }: StoreOptions): EntryKind<number>
         throw error;
       }
     },
+    isUnread,
     // A socket tells nobody but its reader what is in it.
     waiting: () => 0,
     unread: () => [],
