@@ -95,3 +95,56 @@ test('of two who reap one at once only one does, and a renewal in between saves 
   );
   assert.equal(await codeOf(() => connect(here, 'far', { mode: 'reconnect' })), 'IPCM_NO_SUCH_CLIENT');
 });
+
+test('of clients with a store each the one that was reaped is told, though another renewed the lease first', async (t) => {
+  const { route, store: here } = await store(t);
+  const identity = elsewhere();
+  const [one, other] = [await open(t, route, lease), await open(t, route, lease)];
+  const [a, b] = [await connect(one, 'a', { identity }), await connect(other, 'b', { identity })];
+  const schema = /search_path=(\w+)/.exec(route)?.[1] ?? '';
+  await server.query(`DELETE FROM ${schema}.ipcm_leases WHERE process LIKE '4711 %'`);
+  const successor = await connect(here, 'b');
+  await until('b knows', async () => (await codeOf(() => b.receive(everything))) === 'IPCM_NOT_CONNECTED');
+  assert.deepEqual(await a.receive(everything), []);
+  // Neither its end nor its suspension touches what is another's by now.
+  await successor.deliver('b', outgoing('b', 'b', 'for the successor'));
+  await b.disconnect();
+  assert.deepEqual(contents(await successor.receive(everything)), ['for the successor']);
+});
+
+test('an old life ends without its successor in the same process', async (t) => {
+  const { route, store: here } = await store(t);
+  const there = await open(t, route, lease);
+  const identity = elsewhere();
+  const old = await connect(there, 'a', { identity, acknowledge: true });
+  const schema = /search_path=(\w+)/.exec(route)?.[1] ?? '';
+  // Another host has reaped it, and it has come back before it learned that.
+  await server.query(`UPDATE ${schema}.ipcm_peers SET pid = NULL, active = NULL, ipcm_process = NULL WHERE id = 'a'`);
+  const successor = await connect(there, 'a', { identity, acknowledge: true });
+  const near = await connect(here, 'near');
+  await near.deliver('a', outgoing('near', 'a', 'handed out', 'waiting'));
+  const [handed] = await successor.receive({ messages: 1, bytes: 1000 });
+  assert.equal(await codeOf(() => old.receive(everything)), 'IPCM_NOT_CONNECTED');
+  await old.seal();
+  await old.suspend(undefined);
+  await old.disconnect();
+  assert.equal((await here.peer('a'))?.state, 'active');
+  assert.deepEqual(contents(await successor.receive(everything)), ['waiting']);
+  await successor.acknowledge([handed?.receipt]);
+});
+
+test('the end of one line leaves the lease that another line of the process needs', async (t) => {
+  const { route, store: here } = await store(t);
+  const schema = /search_path=(\w+)/.exec(route)?.[1] ?? '';
+  const leases = async (): Promise<number> => (await server.query(`SELECT process FROM ${schema}.ipcm_leases`)).length;
+  const stays = await connect(here, 'stays');
+  // Another way to the same tables.
+  const there = await open(t, route.replace('search_path', 'statement_timeout=0 -c search_path'), lease);
+  const goes = await connect(there, 'goes');
+  await goes.disconnect();
+  await there.close();
+  assert.equal(await leases(), 1);
+  await stays.disconnect();
+  await here.close();
+  assert.equal(await leases(), 0);
+});

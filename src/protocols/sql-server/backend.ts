@@ -21,6 +21,7 @@ import { pipesOf, stopPrivate, stopPrivateSync } from './private/server.ts';
 import { ServerSession, type Patience } from './session.ts';
 import { Leases } from './tenure.ts';
 import { Notifications } from './wakeup.ts';
+import { within } from './within.ts';
 
 /** What a backend is made of. */
 export interface BackendParts {
@@ -34,6 +35,9 @@ export interface BackendParts {
   /** Folder of the private server, if it is one. */
   readonly folder: string | undefined;
 }
+
+/** Milliseconds that the end of leases may hold up who leaves. */
+const longestFarewell = 3000;
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -62,12 +66,14 @@ export class ServerBackend implements Backend {
     this.route = place.route;
     this.statements = database.statements;
     const isThere = (): boolean => folder === undefined || existsSync(folder);
-    this.session = new ServerSession({ line, place, patience, isThere });
+    const session = { line, place, patience, isThere };
+    this.session = new ServerSession(session);
     const wakeAll = (): void => {
       line.subscriptions.wakeAll();
       this.wakeup.wakeAll?.();
     };
-    this.tenure = new Leases({ session: this.session, own: database.own, place, self: this.#self, lease, wakeAll });
+    const { own, statements } = database;
+    this.tenure = new Leases({ session, own, statements, self: this.#self, lease, wakeAll });
     this.wakeup = new Notifications(line.subscriptions, undefined);
   }
 
@@ -211,9 +217,10 @@ export class ServerBackend implements Backend {
     this.session.close();
     const { database, line, target } = this.#parts;
     if (!releaseLine(target)) return;
-    const { endLease, closeLine } = database.own;
+    // A lease that is left ends by itself.
+    if (line.link !== undefined) await within(longestFarewell, this.tenure.endLeft()).catch(() => undefined);
+    const { closeLine } = database.own;
     await line.close(async (link) => {
-      for (const process of this.tenure.left) await link.run({ ...endLease, values: [process] });
       for (const row of line.rows) await link.run({ ...closeLine, values: [row] });
     });
   }

@@ -15,6 +15,9 @@ export interface ServerOptions extends Patience {
   readonly lease: number;
 }
 
+/** A year, in seconds. */
+const longestLease = 31_536_000;
+
 /** Checks the options. Throws `IPCM_INVALID_OPTION`. */
 export function resolveOptions(database: Database, { protocolOptions }: StoreOptions): ServerOptions {
   const refuse = (why: string): never => {
@@ -24,7 +27,8 @@ export function resolveOptions(database: Database, { protocolOptions }: StoreOpt
   const handle = given === undefined ? undefined : database.handle(given);
   // It may hold a password: not even its kind is told.
   if (given !== undefined && handle === undefined) refuse('database is no connection and no pool of the driver');
-  if (typeof lease !== 'number' || !(lease >= 1)) return refuse(`lease is a number of seconds, not ${quote(lease)}`);
+  if (typeof lease !== 'number' || !(lease >= 1 && lease <= longestLease))
+    return refuse(`lease is a number of seconds from 1 to ${longestLease}, not ${quote(lease)}`);
   const milliseconds = (name: string, value: unknown): number =>
     typeof value === 'number' && value >= 0
       ? value

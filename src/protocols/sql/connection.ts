@@ -11,13 +11,20 @@ import type {
 } from '../../protocol/protocol.ts';
 import { statsToWire, type Stats } from '../../protocol/stats.ts';
 import { andThen } from './awaitable.ts';
-import type { Backend } from './contract.ts';
+import type { Backend, Tenancy } from './contract.ts';
 import type { Query, Work } from './query.ts';
 import { Inbox } from './inbox.ts';
 import { Outbox } from './outbox.ts';
 import { reapOne } from './reap.ts';
 import { processColumn } from './rows.ts';
 import { readStats } from './stats.ts';
+
+/** The life that a connection began. */
+export interface Life {
+  /** When, as the row says until the client is leaving. */
+  readonly active: number;
+  readonly tenancy: Tenancy | undefined;
+}
 
 /** A connection of one of the SQL protocols. */
 export class SqlConnection implements Connection {
@@ -26,8 +33,7 @@ export class SqlConnection implements Connection {
   readonly #name: string;
   /** What the row says as long as it is ours. */
   readonly #process: string;
-  /** What it says as well, until the client is leaving. */
-  readonly #active: number;
+  readonly #life: Life;
   readonly #acknowledge: boolean;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
@@ -35,13 +41,13 @@ export class SqlConnection implements Connection {
   /** Statistics that could not be written at once. */
   #unwritten: Uint8Array | undefined;
 
-  constructor(backend: Backend, options: StoreOptions, request: ConnectRequest, active: number) {
+  constructor(backend: Backend, options: StoreOptions, request: ConnectRequest, life: Life) {
     const { name, identity, acknowledge, report } = request;
     this.#backend = backend;
     this.#options = options;
     this.#name = name;
     this.#process = processColumn(request);
-    this.#active = active;
+    this.#life = life;
     this.#acknowledge = acknowledge;
     this.#outbox = new Outbox(backend, name, (peer) =>
       andThen(reapOne(backend, peer), (reaped) => {
@@ -56,16 +62,16 @@ export class SqlConnection implements Connection {
   }
 
   deliver(peer: string, batch: readonly Outgoing[]): Awaitable<Delivery> {
-    const { tenure } = this.#backend;
-    if (tenure === undefined) return this.#outbox.deliver(peer, batch);
-    return andThen(tenure.check(this.#name, this.#process), () => this.#outbox.deliver(peer, batch));
+    const { tenancy } = this.#life;
+    if (tenancy === undefined) return this.#outbox.deliver(peer, batch);
+    return andThen(tenancy.check(), () => this.#outbox.deliver(peer, batch));
   }
 
   receive(limit: ReceiveLimit): Awaitable<Incoming[]> {
-    const { tenure, wakeup } = this.#backend;
-    wakeup.looked?.(this.#name);
-    if (tenure === undefined) return this.#inbox.receive(limit);
-    return andThen(tenure.check(this.#name, this.#process), () => this.#inbox.receive(limit));
+    this.#backend.wakeup.looked?.(this.#name);
+    const { tenancy } = this.#life;
+    if (tenancy === undefined) return this.#inbox.receive(limit);
+    return andThen(tenancy.check(), () => this.#inbox.receive(limit));
   }
 
   ready(): Awaitable<boolean> {
@@ -126,11 +132,11 @@ export class SqlConnection implements Connection {
 
   disconnect(): Awaitable<void> {
     this.#stopListening();
-    const { session, wakeup, tenure } = this.#backend;
+    const { session, wakeup } = this.#backend;
     return andThen(
       session.write('disconnect', () => this.#leave()),
       () => {
-        tenure?.ended(this.#name, this.#process);
+        this.#life.tenancy?.ended();
         return wakeup.ringPeers();
       },
     );
@@ -138,11 +144,11 @@ export class SqlConnection implements Connection {
 
   suspend(expiresAt: number | undefined): Awaitable<void> {
     this.#stopListening();
-    const { session, wakeup, tenure } = this.#backend;
+    const { session, wakeup } = this.#backend;
     return andThen(
       session.write('suspend', () => this.#suspend(expiresAt)),
       () => {
-        tenure?.ended(this.#name, this.#process);
+        this.#life.tenancy?.ended();
         return wakeup.ringPeers();
       },
     );
@@ -150,8 +156,8 @@ export class SqlConnection implements Connection {
 
   closeSync(stats?: Stats): void {
     this.#stopListening();
-    const { session, wakeup, tenure } = this.#backend;
-    tenure?.ended(this.#name, this.#process);
+    const { session, wakeup } = this.#backend;
+    this.#life.tenancy?.ended();
     try {
       if (stats !== undefined) this.#unwritten = this.#options.serializer.serialize(statsToWire(stats));
       session.writeAtExit('disconnect', () => this.#leave());
@@ -164,7 +170,7 @@ export class SqlConnection implements Connection {
   }
 
   get #ours(): readonly [string, string, number] {
-    return [this.#name, this.#process, this.#active];
+    return [this.#name, this.#process, this.#life.active];
   }
 
   *#seal(): Work<void> {

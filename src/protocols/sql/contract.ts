@@ -59,12 +59,16 @@ export interface Tenure {
   begin(process: string): Work<void>;
   /** Ends that of a process judged silent, in the transaction that reaps; false where it was heard of meanwhile. */
   revoke(peer: PeerRow): Work<boolean>;
-  /** A client holds a name from now on. */
-  joined(name: string, process: string): void;
-  /** Throws `IPCM_NOT_CONNECTED` for one whose name was taken from it. */
-  check(name: string, process: string): Awaitable<void>;
-  /** A client holds its name no more. */
-  ended(name: string, process: string): void;
+  /** A client is about to take a name: what is returned is called once it has. */
+  coming(): (name: string, process: string) => Tenancy;
+}
+
+/** The right of one client to its name. */
+export interface Tenancy {
+  /** Throws `IPCM_NOT_CONNECTED` if the name was taken from it. */
+  check(): Awaitable<void>;
+  /** It holds its name no more. */
+  ended(): void;
 }
 
 /** An open database with a store in it. */

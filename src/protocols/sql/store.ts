@@ -113,11 +113,14 @@ export class SqlStore implements Store {
     const request = { ...given, identity: backend.identify?.(given.identity) ?? given.identity };
     backend.checkName(name);
     await backend.session.checkPresent();
+    const joined = backend.tenure?.coming();
     const { reaped, active } = await backend.session.write('connect', () => take(backend, request));
     if (reaped !== undefined) report.reaped(reaped);
-    const connection = new SqlConnection(backend, this.#options, request, active);
+    const connection = new SqlConnection(backend, this.#options, request, {
+      active,
+      tenancy: joined?.(name, processColumn(request)),
+    });
     try {
-      backend.tenure?.joined(name, processColumn(request));
       backend.wakeup.enter(name);
     } catch (error) {
       connection.closeSync();
