@@ -1,14 +1,16 @@
 /** Clients in other processes that are killed, start again, or have no descriptor left. */
 import assert from 'node:assert/strict';
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { on } from 'node:events';
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ipcmSpawn } from '../../src/bus.ts';
+import { nativeUnavailable } from '../../src/native/native.ts';
 import { protocol } from '../../src/protocols/connection-unix/index.ts';
 import { readPid } from '../../src/protocols/directory/pid-file.ts';
 import type { Spawn } from '../../src/spawn/spawn.ts';
+import { until } from '../fixtures/connection-unix-bus.ts';
 
 const program = join(import.meta.dirname, '../fixtures/connection-unix-child.ts');
 
@@ -61,3 +63,32 @@ for (const who of ['receiver', 'sender']) {
     assert.equal((await a.getMessages({ timeout: 10_000 }))[0]?.content, second.pid);
   });
 }
+
+const starved =
+  'what is sent to a receiver without a descriptor left arrives once it has some, and it tells of it once';
+test(starved, { skip: nativeUnavailable() ?? false }, async (t) => {
+  const bus = await busOf(t);
+  const tx = await bus.connect('tx');
+  const limited = ['-c', 'ulimit -n 100; exec "$0" "$@"', process.execPath, program, bus.info, 'rx', 'starve'];
+  const child = spawn('sh', limited, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  t.after(() => child.kill('SIGKILL'));
+  const heard: { readonly content?: number; readonly code?: string }[] = [];
+  child.on('message', (word) => heard.push(word as object));
+  await said(child, 'full');
+  heard.length = 0;
+  for (const n of [0, 1, 2]) await tx.sendMessage('rx', n);
+  await until('it is told of', () => heard.length > 0);
+  // It is tried again a few times.
+  await new Promise((resolve) => setTimeout(resolve, 350));
+  for (const n of [3, 4]) await tx.sendMessage('rx', n);
+  assert.deepEqual(
+    heard.map(({ code }) => code),
+    ['IPCM_STORE_FAILED'],
+  );
+  child.send('free');
+  await until('all has come', () => heard.length >= 6);
+  assert.deepEqual(
+    heard.slice(1).map(({ content }) => content),
+    [0, 1, 2, 3, 4],
+  );
+});

@@ -67,7 +67,10 @@ export class UnixConnection implements Connection {
     this.#doorbell = new Doorbell(settings.spin);
     this.#hello = formatHello(member.name, member.options.serializer);
     this.links = new UnixLinks({ member, kind, peers: this.#board.peers, dialer: this.#dialer });
-    listener?.start((socket) => this.#accept(socket));
+    listener?.start({
+      accept: (socket) => this.#accept(socket),
+      failed: (error) => request.report.rejected(this.#cannotAccept(error)),
+    });
   }
 
   deliver(peer: string, batch: readonly Outgoing[]): Delivery | Promise<Delivery> {
@@ -156,6 +159,12 @@ export class UnixConnection implements Connection {
   #accept(socket: Parameters<Switchboard['accept']>[0]): void {
     this.#board.accept(socket);
     if (this.#sealedUntil !== undefined) this.#board.closeAll();
+  }
+
+  #cannotAccept(cause: Error): IpcError {
+    const { name, place } = this.#member;
+    const text = `${quote(name)} cannot accept a connection: ${cause.message}; whoever connects waits, and it is tried again`;
+    return new IpcError('IPCM_STORE_FAILED', text, { client: name, ...place, cause });
   }
 
   #close(): void {

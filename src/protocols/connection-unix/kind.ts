@@ -1,10 +1,13 @@
 /** The strategy of ConnectionUnix: an entry is a listening stream socket, or an empty file where a client does not listen. */
+import { loadNative } from '../../native/native.ts';
 import type { EntryKind } from '../directory/entry-kind.ts';
 import { removeFile, writeNew } from '../directory/files.ts';
 import { UnixConnection } from './connection.ts';
 import { socketMode } from './credentials.ts';
 import { isUnread } from './dial.ts';
-import { Listener } from './listener.ts';
+import type { Listener } from './listener.ts';
+import { NativeListener } from './native-listener.ts';
+import { NodeListener } from './node-listener.ts';
 import type { Settings } from './settings.ts';
 
 /** Longest entry name: what the reference has of a socket's path for it. */
@@ -19,10 +22,14 @@ export function unixKind(settings: Settings): EntryKind<Listener | undefined> {
     sealsByRename: false,
     nameLimit,
     isEntry: (entry) => entry.isSocket() || entry.isFile(),
-    async enter(path, arrival) {
+    enter(path, arrival, { identity }) {
       // Nothing that was sent can be in what somebody left: it is made anew.
       if (arrival === 'again') removeFile(path);
-      if (settings.listen) return Listener.at(path, socketMode(settings.allowUsers));
+      if (settings.listen) {
+        const native = loadNative();
+        const mode = socketMode(settings.allowUsers);
+        return native === undefined ? NodeListener.at(path, mode, identity) : new NativeListener(native, path, mode);
+      }
       writeNew(path, new Uint8Array());
       return undefined;
     },

@@ -1,0 +1,115 @@
+/**
+ * The listening socket of a client, where the native part is there. It is private from its first moment, and where the process has
+ * no descriptor left, whoever connects waits with the kernel: a server of Node's takes the connection then, and closes it, with
+ * what was sent over it.
+ */
+import { chmodSync } from 'node:fs';
+import { Socket, type SocketConstructorOpts } from 'node:net';
+import { constants } from 'node:os';
+import { systemCode } from '../../errors.ts';
+import { readable, systemError, type Native, type Poller } from '../../native/native.ts';
+import { removeFile } from '../directory/files.ts';
+import { backlog, type Listener, type ListenerOwner } from './listener.ts';
+
+/** Connections that are taken in before others of the event loop have their turn: more than a backlog holds. */
+const mostAtOnce = 1024;
+/** Milliseconds until it is tried again where there was no descriptor. */
+const retryInterval = 100;
+
+const again = -constants.errno.EAGAIN;
+const aborted = -constants.errno.ECONNABORTED;
+
+/** Paused, as a server of Node's makes them with `pauseOnConnect`: who takes it over says how it is read. */
+const socketOptions: SocketConstructorOpts & { pauseOnCreate: true } = {
+  allowHalfOpen: true,
+  pauseOnCreate: true,
+};
+
+/** A socket that listens at a client's entry. */
+export class NativeListener implements Listener {
+  readonly #native: Native;
+  readonly #fd: number;
+  readonly #poller: Poller;
+  #owner: ListenerOwner | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #starved = false;
+  #closed = false;
+
+  /** Listens at `path`. Throws the system's error, `EEXIST` where something is there. */
+  constructor(native: Native, path: string, mode: number) {
+    this.#native = native;
+    this.#fd = listenAt(native, path);
+    try {
+      // The umask has taken from the mode what others may.
+      if (mode !== 0o600) chmodSync(path, mode);
+      this.#poller = new native.Poller(this.#fd).unref();
+    } catch (error) {
+      native.close(this.#fd);
+      removeFile(path);
+      throw error;
+    }
+  }
+
+  start(owner: ListenerOwner): void {
+    this.#owner = owner;
+    this.#poller.start(readable, this.#accept);
+  }
+
+  drain(): void {
+    if (this.#closed) return;
+    this.#accept();
+    this.close();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#poller.close();
+    this.#native.close(this.#fd);
+  }
+
+  readonly #accept = (): void => {
+    // Whoever takes one may close us over it.
+    for (let taken = 0; taken < mostAtOnce && !this.#closed; taken++) {
+      const fd = this.#native.accept(this.#fd);
+      if (fd === aborted) continue;
+      if (fd === again) this.#starved = false;
+      else if (fd < 0) this.#wait(fd);
+      else this.#take(fd);
+      if (fd < 0) return;
+    }
+  };
+
+  #take(fd: number): void {
+    let socket: Socket;
+    try {
+      socket = new Socket({ ...socketOptions, fd });
+    } catch (error) {
+      this.#native.close(fd);
+      throw error;
+    }
+    this.#native.release(fd);
+    this.#owner?.accept(socket);
+  }
+
+  /** Leaves the others where they are for a while: the poller would call without end. */
+  #wait(error: number): void {
+    this.#poller.stop();
+    this.#retry = setTimeout(() => {
+      this.#poller.start(readable, this.#accept);
+      this.#accept();
+    }, retryInterval).unref();
+    if (!this.#starved) this.#owner?.failed(systemError(error, 'accept'));
+    this.#starved = true;
+  }
+}
+
+function listenAt(native: Native, path: string): number {
+  try {
+    return native.listenStream(path, 0o600, backlog);
+  } catch (error) {
+    if (systemCode(error) === 'EADDRINUSE') throw systemError(-constants.errno.EEXIST, 'bind', path);
+    throw error;
+  }
+}
