@@ -5,7 +5,7 @@ import { runConformance } from '../../src/testing/index.ts';
 import { frame, rawConnection, write } from '../fixtures/connection-unix-raw.ts';
 
 await runConformance({
-  name: 'ConnectionUnix',
+  name: process.env['IPCM_NO_NATIVE'] === '1' ? 'ConnectionUnix without the native part' : 'ConnectionUnix',
   protocol,
   childProtocol: `+${new URL('../../src/protocols/connection-unix/index.ts', import.meta.url).href}`,
   async injectGarbage(info, peer, bytes) {

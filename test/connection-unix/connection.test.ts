@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ownIdentity } from '../../src/liveness/identity.ts';
+import { nativeUnavailable } from '../../src/native/native.ts';
 import type { DirectoryStore } from '../../src/protocols/directory/store.ts';
 import { protocol } from '../../src/protocols/connection-unix/index.ts';
 import { descriptors } from '../../src/testing/leaks.ts';
@@ -213,6 +216,78 @@ test('a route too long for a socket is an error that says so; a short name on a 
     made.remove();
   }
 });
+
+test('to listen is written as a number as well', async (t) => {
+  const store = unixStore(t);
+  const isListener = async (listen: unknown): Promise<boolean> => {
+    const one = await joined(t, store, `listens-${String(listen)}`, { more: { protocolOptions: { listen } } });
+    return lstatSync(join(store.route, `listens-${String(listen)}`)).isSocket() && one.links !== undefined;
+  };
+  assert.deepEqual([await isListener(0), await isListener(1)], [false, true]);
+});
+
+test('an idle time that is none is refused, and closes nothing', async (t) => {
+  const store = unixStore(t);
+  const [a, b] = [await joined(t, store, 'a'), await joined(t, store, 'b')];
+  await send(a, 'a', 'b', 1);
+  for (const idle of [NaN, -1, '10' as unknown as number, undefined as unknown as number]) {
+    assert.throws(() => a.links.closeIdleConnections(idle), TypeError);
+  }
+  assert.ok(a.links.hasConnection('b'));
+  assert.deepEqual(await take(b, 1), [1]);
+});
+
+test('a client that leaves while it connects to a peer leaves no connection', async (t) => {
+  const store = unixStore(t);
+  const b = await joined(t, store, 'b');
+  const before = descriptors().length;
+  const a = await joined(t, store, 'a', silent);
+  const sent = assert.rejects(send(a, 'a', 'b', 1), { code: 'IPCM_PEER_GONE', message: /this client has left/ });
+  a.closeSync();
+  await sent;
+  await until('nothing is left', () => descriptors().length <= before);
+  assert.deepEqual(await b.receive(everything), []);
+});
+
+test(
+  'what reaches a client that leaves, from a peer that does not end, arrives or is refused',
+  { skip: nativeUnavailable() ?? false },
+  async (t) => {
+    const store = unixStore(t);
+    const mine = await joined(t, store, 'mine');
+    // It sends for as long as anything is taken, and never ends its half.
+    const program = `
+    const frame = (value) => {
+      const bytes = Buffer.from(JSON.stringify(value));
+      const head = Buffer.alloc(4);
+      head.writeUInt32BE(bytes.length);
+      return Buffer.concat([head, bytes]);
+    };
+    const socket = require('node:net').connect({ path: process.argv[1], allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.write(frame({ hello: 'peer' }));
+    let taken = 0;
+    const next = () => socket.write(frame({ id: 'x', from: 'peer', to: 'mine', stamp: 1, content: taken }), (error) => {
+      if (error) process.send(taken, () => process.exit());
+      else { taken++; setImmediate(next); }
+    });
+    next();
+  `;
+    const peer = spawn(process.execPath, ['-e', program, join(store.route, 'mine')], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    t.after(() => peer.kill('SIGKILL'));
+    const said = once(peer, 'message') as Promise<[number]>;
+    const got: unknown[] = [];
+    while (got.length === 0) got.push(...contents(await mine.receive(everything)));
+    await mine.seal();
+    for (let some; (some = contents(await mine.receive(everything))).length > 0;) got.push(...some);
+    await mine.disconnect();
+    const [taken] = await said;
+    assert.deepEqual(got, upTo(taken));
+  },
+);
 
 test('options that are none are refused', () => {
   for (const protocolOptions of [{ listen: 'no' }, { partialFrameTimeout: 0 }, { allowUsers: ['me'] }]) {

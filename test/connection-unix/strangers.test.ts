@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { nativeUnavailable } from '../../src/native/native.ts';
+import { strangerAt } from '../../src/protocols/connection-unix/credentials.ts';
 import type { DirectoryStore } from '../../src/protocols/directory/store.ts';
 import { entryPath, jsonFrame } from '../fixtures/connection-unix-raw.ts';
 import { joined, send, take, unixStore, until, type Linked } from '../fixtures/connection-unix-bus.ts';
@@ -57,6 +59,11 @@ function knock(t: TestContext, route: string): ChildProcess {
   t.after(() => child.kill('SIGKILL'));
   return child;
 }
+
+test('whoever cannot be asked for its user is a stranger', { skip: nativeUnavailable() ?? false }, () => {
+  assert.equal(strangerAt(new Socket(), []), 'unknown');
+  assert.equal(strangerAt(new Socket(), true), undefined);
+});
 
 suite('another user at the socket', { skip }, () => {
   test('is refused by the system where nobody else is allowed', async (t) => {

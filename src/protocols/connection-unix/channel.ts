@@ -100,7 +100,7 @@ export class Channel implements FrameSink {
     this.#frames = new FrameReader(initiated ? owner.maxMessageBytes : longestHello, this);
     this.#fd = descriptorOf(socket);
     socket.unref();
-    this.#intake = new Intake(socket, this.#fd, this.#data);
+    this.#intake = new Intake(socket, this.#fd, this.#data, () => owner.resumed());
     socket.on('end', () => {
       this.#end();
       socket.end();
@@ -228,7 +228,6 @@ export class Channel implements FrameSink {
       // The time in which we did not read is not the sender's.
       if (this.partialSince !== undefined) this.partialSince = performance.now();
       this.#intake.resume();
-      this.#owner.resumed();
     }
     return used;
   }
@@ -329,6 +328,8 @@ export class Channel implements FrameSink {
     const socket = this.#socket;
     for (let chunk: unknown = socket.read(); chunk instanceof Buffer; chunk = socket.read()) this.#read(chunk);
     const fd = this.#fd;
+    // What is refused is sent anew or told of; what is taken between the last read and the close would be lost.
+    if (fd !== undefined) this.#native?.shutReceiving(fd);
     try {
       for (let total = 0; fd !== undefined && total < mostSalvaged;) {
         const chunk = Buffer.allocUnsafe(64 * 1024);

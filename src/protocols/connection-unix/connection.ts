@@ -237,6 +237,8 @@ export class UnixConnection implements Connection {
     while (this.#sealedUntil !== undefined && !this.#somethingThere() && this.#board.open) {
       if (!(await this.#news(this.#sealedUntil - performance.now()))) break;
     }
+    // Who has not ended its half by now does not learn in time that nobody reads what it sends.
+    if (this.#sealedUntil !== undefined && !this.#somethingThere() && this.#board.open) this.#board.cutAll();
     const found = this.#collect(limit);
     if (found.length === 0) this.#checkEntry();
     return found;

@@ -6,18 +6,21 @@ import type { Socket } from 'node:net';
 import { loadNative, type Credentials } from '../../native/native.ts';
 import { descriptorOf } from './descriptor.ts';
 
-/** Who has connected, where that is known to be another user than this process's and none of `allowed`. */
-export function strangerAt(socket: Socket, allowed: readonly number[] | true): Credentials | undefined {
+/**
+ * Who has connected, where that is another user than this process's and none of `allowed`; `unknown` where it cannot be found
+ * out although there is the means to.
+ */
+export function strangerAt(socket: Socket, allowed: readonly number[] | true): Credentials | 'unknown' | undefined {
   if (allowed === true) return undefined;
   const native = loadNative();
   const fd = descriptorOf(socket);
-  if (native === undefined || fd === undefined) return undefined;
+  if (native === undefined) return undefined;
+  if (fd === undefined) return 'unknown';
   try {
     const found = native.peerCredentials(fd);
-    return found.uid === process.getuid?.() || allowed.includes(found.uid) ? undefined : found;
+    return found.uid === process.geteuid?.() || allowed.includes(found.uid) ? undefined : found;
   } catch {
-    // It cannot be asked any more: it has gone, and what it wrote before is the directory's to protect.
-    return undefined;
+    return 'unknown';
   }
 }
 

@@ -81,6 +81,10 @@ export class Dialer {
     for (let wait = 1; ; wait = Math.min(wait * 2, 50)) {
       try {
         const socket = await connectOnce(path);
+        if (this.#closed) {
+          socket.destroy();
+          break;
+        }
         if (this.#known.size >= mostKnown) this.#known.clear();
         this.#known.add(peer);
         return socket;
@@ -91,8 +95,9 @@ export class Dialer {
         if (why !== undefined && !(busy && this.#mayChange(error, path))) throw this.#unread(error, peer, path) ?? why;
       }
       await sleep(wait);
-      if (this.#closed) throw this.#error('IPCM_PEER_GONE', peer, `this client has left`);
+      if (this.#closed) break;
     }
+    throw this.#error('IPCM_PEER_GONE', peer, `this client has left`);
   }
 
   /** The error for a connection that ended while a message was being written to it. */

@@ -26,16 +26,21 @@ export class Intake {
   readonly #socket: Socket;
   readonly #fd: number;
   readonly #take: Taker;
+  readonly #resumed: () => void;
   readonly #native: Native | undefined;
   /** Undefined where the stream reads. */
   #poller: Poller | undefined;
   #paused = false;
 
-  /** Starts to read. `fd` is the socket's, undefined where it is not known. */
-  constructor(socket: Socket, fd: number | undefined, take: Taker) {
+  /**
+   * Starts to read. `fd` is the socket's, undefined where it is not known; `resumed` is called when the event loop has to poll
+   * before it is known what there is.
+   */
+  constructor(socket: Socket, fd: number | undefined, take: Taker, resumed: () => void) {
     this.#socket = socket;
     this.#fd = fd ?? -1;
     this.#take = take;
+    this.#resumed = resumed;
     this.#native = fd === undefined ? undefined : loadNative();
     try {
       this.#poller = this.#native === undefined ? undefined : new this.#native.Poller(this.#fd).unref();
@@ -55,6 +60,7 @@ export class Intake {
 
   resume(): void {
     this.#paused = false;
+    this.#resumed();
     if (this.#poller === undefined) this.#socket.resume();
     else this.#poller.start(readable, this.#ready);
   }
@@ -97,6 +103,6 @@ export class Intake {
     this.#poller?.close();
     this.#poller = undefined;
     this.#socket.on('data', this.#fromStream);
-    if (!this.#paused) this.#socket.resume();
+    if (!this.#paused) this.resume();
   }
 }

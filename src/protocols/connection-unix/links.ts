@@ -67,6 +67,11 @@ export class UnixLinks implements Links {
   }
 
   closeIdleConnections(idle: number): number {
+    if (typeof idle !== 'number' || !(idle >= 0)) {
+      throw new TypeError(
+        `closeIdleConnections(idle): idle is a number of milliseconds from 0 on, not ${String(idle)}`,
+      );
+    }
     const { peers } = this.#parts;
     const before = Date.now() - idle;
     let closed = 0;

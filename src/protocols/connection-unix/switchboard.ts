@@ -32,6 +32,7 @@ export class Switchboard implements ChannelOwner {
   activity = 0;
   /** True while there is a descriptor for which the event loop has not polled yet. */
   unpolled = false;
+  #resumes = 0;
   readonly #member: Member;
   readonly #settings: Settings;
   readonly #report: ConnectionReport;
@@ -174,6 +175,11 @@ export class Switchboard implements ChannelOwner {
     for (const channel of this.#channels) channel.close();
   }
 
+  /** Closes everything, after a last look at what peers have sent. */
+  cutAll(): void {
+    for (const channel of this.#channels) channel.cut();
+  }
+
   /** Closes everything. */
   destroy(): void {
     this.#closing = true;
@@ -183,13 +189,15 @@ export class Switchboard implements ChannelOwner {
   }
 
   resumed(): void {
-    if (this.unpolled) return;
+    const resumes = ++this.#resumes;
     this.unpolled = true;
-    void turns(2).then(() => (this.unpolled = false));
+    void turns(2).then(() => {
+      // Another descriptor has come since, which that poll may not have seen.
+      if (this.#resumes === resumes) this.unpolled = false;
+    });
   }
 
   #add(socket: Socket, initiated: boolean): Channel {
-    this.resumed();
     const channel = new Channel(socket, initiated, this);
     this.#channels.add(channel);
     return channel;
@@ -201,17 +209,14 @@ export class Switchboard implements ChannelOwner {
   }
 
   /** Closes a connection to us, of a stranger or of one too many. */
-  #refuse(socket: Socket, stranger?: Credentials): void {
+  #refuse(socket: Socket, stranger?: Credentials | 'unknown'): void {
     socket.destroy();
     const { name, place } = this.#member;
     const facts = { client: name, ...place };
+    const why = stranger === 'unknown' ? 'the system does not say whose it is' : 'too many do not say who they are';
     const error =
-      stranger === undefined
-        ? new IpcError(
-            'IPCM_PEER_REFUSED',
-            `${quote(name)} refused a connection: too many do not say who they are`,
-            facts,
-          )
+      stranger === undefined || stranger === 'unknown'
+        ? new IpcError('IPCM_PEER_REFUSED', `${quote(name)} refused a connection: ${why}`, facts)
         : new IpcError(
             'IPCM_PEER_REFUSED',
             `${quote(name)} refused a connection of process ${stranger.pid}, which runs as user ${stranger.uid}; allow that with the option allowUsers`,
