@@ -1,9 +1,11 @@
 /** A connection that is lost while nobody knows whether the server has committed. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { after, before, test, type TestContext } from 'node:test';
+import type { Connection, Incoming, Store } from '../../src/protocol/protocol.ts';
 import { recipe } from '../../src/protocols/postgresql/recipe.ts';
 import { foldersOf } from '../../src/protocols/sql-server/private/folder.ts';
 import { until } from '../../src/testing/until.ts';
@@ -118,40 +120,94 @@ test('what was read, and whose removal nobody knows the outcome of, is handed ou
   }
 });
 
-for (const [how, acknowledge] of [
-  ['is handed out later', false],
-  ['with acknowledgement is handed out later', true],
-  ['survives a suspension', false],
-] as const) {
-  test(`what was removed when the server went away for long ${how}`, async (t) => {
+test('what was handed out with acknowledgement when the server went away for long is handed out later', async (t) => {
+  const proxy = await Proxy.start(t);
+  const route = await server.route();
+  const direct = await create(t, route);
+  const a = await connect(direct, 'a');
+  const far = await open(t, proxy.route(route), { protocolOptions: { reconnectTimeout: 200 } });
+  const b = await connect(far, 'b', { acknowledge: true });
+  await a.deliver('b', outgoing('a', 'b', 1, 2, 3));
+  proxy.from = { mark: 'UPDATE ipcm_messages', lose: 'answers' };
+  const reading = Promise.resolve(b.receive(everything));
+  await until('something was lost', () => proxy.lost > 0);
+  proxy.away = true;
+  proxy.cut();
+  await assert.rejects(reading, { code: 'IPCM_STORE_FAILED' });
+  proxy.away = false;
+  assert.equal(await b.ready(), true);
+  const found = await b.receive(everything);
+  assert.deepEqual(contents(found), [1, 2, 3]);
+  assert.ok(found.every(({ receipt }) => receipt !== undefined));
+  assert.deepEqual(await b.receive(everything), []);
+});
+
+for (const [what, goOn] of [
+  ['reads on', async ({ b }) => assert.deepEqual(await b.receive(everything), [])],
+  [
+    'suspends',
+    async ({ b, direct }) => {
+      await b.suspend(undefined);
+      assert.deepEqual(await (await connect(direct, 'b', { mode: 'reconnect' })).receive(everything), []);
+    },
+  ],
+  [
+    'puts it back',
+    async ({ b, read }) => {
+      await b.requeue(outgoing('a', 'b', ...contents(read)));
+      assert.deepEqual(contents(await b.receive(everything)), [1, 2, 3]);
+      assert.deepEqual(await b.receive(everything), []);
+    },
+  ],
+] as const satisfies [
+  string,
+  (scene: { b: Connection; direct: Store; read: readonly Incoming[] }) => Promise<void>,
+][]) {
+  test(`what was handed out when the server went away, unremoved, comes no second time to who ${what}`, async (t) => {
     const proxy = await Proxy.start(t);
     const route = await server.route();
     const direct = await create(t, route);
     const a = await connect(direct, 'a');
     const far = await open(t, proxy.route(route), { protocolOptions: { reconnectTimeout: 200 } });
-    const b = await connect(far, 'b', { acknowledge });
+    const b = await connect(far, 'b');
     await a.deliver('b', outgoing('a', 'b', 1, 2, 3));
-    proxy.from = { mark: acknowledge ? 'UPDATE ipcm_messages' : 'DELETE FROM', lose: 'answers' };
-    const reading = Promise.resolve(b.receive(everything));
+    proxy.from = { mark: 'DELETE FROM', lose: 'questions' };
+    const read = await b.receive(everything);
+    assert.deepEqual(contents(read), [1, 2, 3]);
     await until('something was lost', () => proxy.lost > 0);
-    if (!acknowledge) await until('they are removed', async () => (await direct.waiting('b')) === 0);
     proxy.away = true;
     proxy.cut();
-    await assert.rejects(reading, { code: 'IPCM_STORE_FAILED' });
+    await assert.rejects(async () => b.receive(everything), { code: 'IPCM_STORE_FAILED' });
     proxy.away = false;
-    assert.equal(await b.ready(), true);
-    if (how === 'survives a suspension') {
-      await b.suspend(undefined);
-      const again = await connect(direct, 'b', { mode: 'reconnect' });
-      assert.deepEqual(contents(await again.receive(everything)), [1, 2, 3]);
-      return;
-    }
-    const found = await b.receive(everything);
-    assert.deepEqual(contents(found), [1, 2, 3]);
-    assert.equal(found[0]?.receipt !== undefined, acknowledge);
-    assert.deepEqual(await b.receive(everything), []);
+    assert.equal(await direct.waiting('b'), 3);
+    await goOn({ b, direct, read });
+    assert.equal(await direct.waiting('b'), 0);
   });
 }
+
+test('who exits over what it reads has left, and what it read is gone', async (t) => {
+  const route = await server.route();
+  const direct = await create(t, route);
+  const a = await connect(direct, 'a');
+  const program = `
+    const { ipcmConnect } = await import(${JSON.stringify(new URL('../../src/bus.ts', import.meta.url).href)});
+    const client = await ipcmConnect('b', process.argv[1]);
+    process.send('there');
+    for await (const { content } of client.messages()) process.exit(content);`;
+  const child = spawn(
+    process.execPath,
+    ['--input-type=module', '-e', program, JSON.stringify(['PostgreSQL', 'JSON', route])],
+    {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    },
+  );
+  t.after(() => child.kill('SIGKILL'));
+  await once(child, 'message');
+  await a.deliver('b', outgoing('a', 'b', 7, 8));
+  assert.deepEqual(await once(child, 'exit'), [7, null]);
+  assert.equal(await direct.peer('b'), undefined, 'it left, and is not dead');
+  assert.equal(await direct.waiting('b'), 0);
+});
 
 test('a message that is put back while a look is under way is found by the next', async (t) => {
   const store = await create(t, await server.route());

@@ -20,8 +20,12 @@ export function spelled({ text, values }: Bound): string {
   return text.replace(/\$(\d+)/g, (_, n: string) => literal(values[Number(n) - 1] ?? null));
 }
 
-/** Runs a statement on a socket on which nothing is under way: how many rows it changed, or undefined where no answer came. */
-export function exchange(descriptor: number, bound: Bound, milliseconds: number): number | undefined {
+/**
+ * Runs a statement on a socket on which so many answers to others are still to come: how many rows it changed, or undefined
+ * where no answer came.
+ */
+export function exchange(descriptor: number, bound: Bound, milliseconds: number, others: number): number | undefined {
+  let left = others;
   const end = performance.now() + milliseconds;
   const text = Buffer.from(`${spelled(bound)}\0`);
   const head = Buffer.alloc(5);
@@ -45,7 +49,10 @@ export function exchange(descriptor: number, bound: Bound, milliseconds: number)
       buffer = buffer.subarray(size);
       if (kind === 'C') changes += Number(/ (\d+)\0$/.exec(body.toString('latin1'))?.[1] ?? 0);
       if (kind === 'E') failed = true;
-      if (kind === 'Z') return failed ? undefined : changes;
+      if (kind !== 'Z') continue;
+      if (left-- === 0) return failed ? undefined : changes;
+      changes = 0;
+      failed = false;
     }
     const read = patiently(() => readSync(descriptor, chunk, 0, chunk.length, null), end);
     if (read === undefined || read === 0) return undefined;

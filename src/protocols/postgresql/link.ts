@@ -126,6 +126,7 @@ export async function connect(target: Target, name: string): Promise<Link> {
 class PgLink implements Link {
   readonly tag: string;
   readonly hints: Hints;
+  readonly direct = true;
   readonly #client: Client;
   readonly #names = new Map<string, string>();
   #pending = 0;
@@ -181,10 +182,13 @@ class PgLink implements Link {
   runSync(bound: Bound, milliseconds: number): Result | undefined {
     const { stream } = (this.#client as unknown as Inside).connection;
     const descriptor = stream._handle?.fd;
-    const isBusy = this.#pending > 0 || stream.writableLength > 0;
+    const isBusy = stream.writableLength > 0;
     if (this.#isLost || isBusy || stream.encrypted === true || descriptor === undefined || descriptor < 0)
       return undefined;
-    const changes = exchange(descriptor, bound, milliseconds);
+    const answers = this.#pending;
+    // Nobody hears of those any more.
+    this.#pending = 0;
+    const changes = exchange(descriptor, bound, milliseconds, answers);
     return changes === undefined ? undefined : { rows: [], changes };
   }
 

@@ -12,8 +12,8 @@ const plain = (text: string): Bound => ({ text, values: [], rows: false });
 /** Runs work in a transaction; false where that cannot be. */
 export function writeAtExit(line: Line, work: () => Work<void>): boolean {
   const { link, gate } = line;
-  // In the middle of something the answers would be taken for others.
-  if (link === undefined || !gate.idle) return false;
+  // In the middle of something the answers would be taken for others; a transaction of somebody else would be joined.
+  if (link === undefined || !(gate.idle || (link.direct === true && gate.open))) return false;
   const { begin, commit, rollback } = line.database.transaction;
   const end = performance.now() + patience;
   const run = (bound: Bound): Result | undefined => link.runSync?.(bound, end - performance.now());

@@ -34,10 +34,13 @@ export interface Link {
   /** Notifications, where the database has them: whoever has none is polled. */
   readonly hints?: Hints | undefined;
   /**
-   * Runs a statement without the event loop, for the end of the process; called while nothing else is under way. Undefined
-   * where it cannot be done (the connection is encrypted, the server does not answer in time).
+   * Runs a statement without the event loop, for the end of the process; called while nothing else is under way, unless
+   * the link is {@link direct}. Undefined where it cannot be done (the connection is encrypted, the server does not answer
+   * in time).
    */
   runSync?(bound: Bound, milliseconds: number): Result | undefined;
+  /** `run` has written its statement when it returns, and `runSync` can be called before the answer is there. */
+  readonly direct?: boolean;
   /** Ends the connection. Never rejects. */
   close(): Promise<void>;
 }

@@ -19,6 +19,11 @@ export class Gate {
     return this.#inside === 0 && this.#queue.length === 0;
   }
 
+  /** True while who does not want to be alone enters at once. */
+  get open(): boolean {
+    return this.#queue.length === 0 && this.#admits(false);
+  }
+
   /** Enters at once (undefined) or when it is one's turn. Each entry ends with {@link leave}. */
   enter(alone: boolean): Promise<void> | undefined {
     if (this.#queue.length === 0 && this.#admits(alone)) {

@@ -104,6 +104,11 @@ export class ServerSession implements Session {
     return this.#patiently(doing, false, ({ link }) => this.#drive(link, work));
   }
 
+  get direct(): boolean {
+    const { line } = this.#parts;
+    return line.link?.direct === true && line.gate.open;
+  }
+
   one(doing: string, query: Query): Promise<Result> {
     if ('many' in query && query.statement.atOnce === undefined && query.many.length > 1) {
       return this.write(doing, function* (): Work<Result> {

@@ -42,12 +42,16 @@ export class HeardLink implements Link {
     return this.#link.tag;
   }
 
+  get direct(): boolean {
+    return this.#link.direct === true;
+  }
+
   run(bound: Bound): Promise<Result> {
     return this.#wait(this.#link.run(bound));
   }
 
   runSync(bound: Bound, milliseconds: number): Result | undefined {
-    return this.#pending > 0 ? undefined : this.#link.runSync?.(bound, milliseconds);
+    return this.#pending > 0 && !this.direct ? undefined : this.#link.runSync?.(bound, milliseconds);
   }
 
   onLost(listener: () => void): void {

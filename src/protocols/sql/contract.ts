@@ -19,6 +19,8 @@ export interface Session {
   read<T>(doing: string, work: () => Work<T>): Awaitable<T>;
   /** One statement in a transaction of its own. */
   one(doing: string, query: Query): Awaitable<Result>;
+  /** True where what is given to `one` now is on its way to a server when that returns; never where it is done by then. */
+  readonly direct?: boolean;
   /** The same as `write` as far as synchronous code can, for the end of the process: waits a moment only. */
   writeAtExit(doing: string, work: () => Work<void>): void;
   /** Throws `IPCM_STORE_MISSING` when the store that was opened is not at its route any more. */

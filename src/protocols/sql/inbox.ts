@@ -4,6 +4,9 @@
  * marked as handed out, and only then given to the client. Every query runs along the index of what waits, from its beginning: none costs more for a
  * longer backlog.
  *
+ * Where a server is asked to remove a slice the messages are given to the client while the question is on its way: the server
+ * answers it whatever becomes of this process. Nothing else is done with the inbox before the answer is there.
+ *
  * One file, since what is put back, what is taken and what is known of neither have to agree.
  */
 import { IpcError, isIpcError, quote } from '../../errors.ts';
@@ -44,6 +47,12 @@ const mostReceipts = 4096;
 /** The first place of what is put back: there are 2^52 before it overtakes what waits. */
 const firstTurn = -(2 ** 52);
 
+/** Messages on their way out of the store. */
+interface Leaving {
+  readonly slice: Slice;
+  removal: Promise<void>;
+}
+
 /** Reads messages of one client. */
 export class Inbox {
   readonly #parts: InboxParts;
@@ -53,6 +62,8 @@ export class Inbox {
   #readPuts = 0;
   /** What was read and is being taken; also after a failure, for then nobody knows whether it is still in the store. */
   #taking: Slice | undefined;
+  /** What was handed out, and is being removed; also after a failure, to be tried again. */
+  #leaving: Leaving | undefined;
 
   constructor(parts: InboxParts) {
     this.#parts = parts;
@@ -62,6 +73,7 @@ export class Inbox {
   ready(): Awaitable<boolean> {
     const { backend, name } = this.#parts;
     const { session, statements } = backend;
+    if (this.#leaving !== undefined) return this.#left(this.#leaving).then(() => this.ready());
     if (this.#taking !== undefined) return true;
     return andThen(
       session.one('look for messages', { statement: statements.ready, values: [name, name] }),
@@ -70,6 +82,7 @@ export class Inbox {
   }
 
   receive(given: ReceiveLimit): Awaitable<Incoming[]> {
+    if (this.#leaving !== undefined) return this.#left(this.#leaving).then(() => this.receive(given));
     if (this.#taking !== undefined) return this.#handOut(this.#taking);
     const { session } = this.#parts.backend;
     const limit = { ...given, messages: Math.min(mostMessages, Math.floor(given.messages)) };
@@ -86,8 +99,9 @@ export class Inbox {
   /** In the transaction of a suspension: puts back what was read, and may have been removed, and was not handed out. */
   *giveBack(): Work<void> {
     const { acknowledge, name, backend } = this.#parts;
-    if (this.#taking === undefined || acknowledge) return;
     const { statements } = backend;
+    if (this.#leaving !== undefined) yield { statement: statements.remove, many: idsOf(this.#leaving.slice) };
+    if (this.#taking === undefined || acknowledge) return;
     const items = [...this.#taking.back, ...this.#taking.waiting].filter((item) => !this.#isTooLarge(item));
     yield { statement: statements.remove, many: items.map(({ row }) => [valueOf(row['id'])]) };
     let turn = yield* this.#lastTurn();
@@ -120,6 +134,7 @@ export class Inbox {
   /** Puts messages back that had been removed. */
   requeue(messages: readonly Outgoing[]): Awaitable<void> {
     if (messages.length === 0) return;
+    if (this.#leaving !== undefined) return this.#left(this.#leaving).then(() => this.requeue(messages));
     const { session } = this.#parts.backend;
     // Not before it is committed: a look in between would find nothing, and take it for read. A failure may be a commit.
     const count = (): void => void this.#puts++;
@@ -192,8 +207,13 @@ export class Inbox {
 
   /** Takes a slice, then gives it to the client; should it be unknown whether it was taken, the next call goes on with it. */
   #handOut(slice: Slice): Awaitable<Incoming[]> {
-    this.#taking = slice;
     const { back, waiting, moreBack, puts } = slice;
+    if (this.#taking === undefined && !this.#parts.acknowledge && this.#parts.backend.session.direct === true) {
+      this.#leave(slice);
+      if (!moreBack) this.#readPuts = puts;
+      return this.#incoming([...back, ...waiting]);
+    }
+    this.#taking = slice;
     const taken = orElse(
       () => this.#take(back, waiting),
       (error) => {
@@ -206,6 +226,29 @@ export class Inbox {
       if (!moreBack) this.#readPuts = puts;
       return this.#incoming([...back, ...waiting]);
     });
+  }
+
+  /** Asks for the removal of a slice that is handed out now. */
+  #leave(slice: Slice): void {
+    const removal = Promise.resolve(this.#take(slice.back, slice.waiting));
+    const leaving = { slice, removal };
+    this.#leaving = leaving;
+    removal.then(
+      () => this.#hasLeft(leaving),
+      // Whoever does something with the inbox next tries again, and is told.
+      () => undefined,
+    );
+  }
+
+  async #left(leaving: Leaving): Promise<void> {
+    const { slice, removal } = leaving;
+    leaving.removal = removal.catch(() => this.#take(slice.back, slice.waiting));
+    await leaving.removal;
+    this.#hasLeft(leaving);
+  }
+
+  #hasLeft(leaving: Leaving): void {
+    if (this.#leaving === leaving) this.#leaving = undefined;
   }
 
   /** Removes what was read or, with acknowledgement, marks it as handed out. */
@@ -327,3 +370,5 @@ export class Inbox {
     });
   }
 }
+
+const idsOf = ({ back, waiting }: Slice): Value[][] => [...back, ...waiting].map(({ row }) => [valueOf(row['id'])]);
