@@ -1,14 +1,24 @@
 // One connection and its peers, in this process: who comes, goes, does not read, or is replaced.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, existsSync, openSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { constants as system } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { loadNative, nativeUnavailable } from '../../src/native/native.ts';
 import { protocol } from '../../src/protocols/atomic-pipe/index.ts';
-import { makeInbox } from '../../src/protocols/atomic-pipe/pipe.ts';
+import { grow, makeInbox } from '../../src/protocols/atomic-pipe/pipe.ts';
 import { deliverAll, descriptorCount, openBelow, storeOf } from '../fixtures/atomic-pipe-bus.ts';
 import { framed } from '../fixtures/atomic-pipe-writer.ts';
 import { connect, contents, deadIdentity, everything, messageOf, outgoing, Report } from '../fixtures/directory-bus.ts';
@@ -169,6 +179,28 @@ test('a FIFO that cannot be opened once it is made leaves nothing under the name
   const command = ['-c', 'ulimit -n 64 && exec "$0" "$@"', process.execPath, '--input-type=module', '-e', program];
   const said = execFileSync('sh', [...command, join(storeOf(t, protocol).route, 'rx')], { encoding: 'utf8' });
   assert.equal(said, 'EMFILE false\n');
+});
+
+test('a pipe is as large as the system lets it be, or of 256 KiB where that is refused', { skip }, async (t) => {
+  const maximum = Number(readFileSync('/proc/sys/fs/pipe-max-size', 'latin1'));
+  const path = join(storeOf(t, protocol).route, 'rx');
+  const fd = makeInbox(path, 0o700);
+  t.after(() => closeSync(fd));
+  const native = loadNative();
+  assert.ok(native !== undefined);
+  // Asked again: a user who has too many pipes is refused, as the first time.
+  const most = native.setPipeSize(fd, maximum);
+  assert.ok(native.pipeSize(fd) === maximum || most < 0);
+  const asked: number[] = [];
+  const refusing = (refused: number) => ({
+    setPipeSize(_: number, bytes: number) {
+      asked.push(bytes);
+      return bytes > refused ? -system.errno.EPERM : bytes;
+    },
+  });
+  grow(fd, refusing(maximum));
+  grow(fd, refusing(maximum - 1));
+  assert.deepEqual(asked, [maximum, maximum, 256 * 1024]);
 });
 
 test('an entry that somebody else has made stays', (t) => {

@@ -1,11 +1,12 @@
 // Other processes that are killed, do not read, or have no native part.
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { ipcmSpawn } from '../../src/bus.ts';
 import { loadNative, nativeUnavailable } from '../../src/native/native.ts';
 import { protocol } from '../../src/protocols/atomic-pipe/index.ts';
@@ -153,6 +154,18 @@ test('processes with and without the native part understand each other', async (
   await Promise.all(sends);
   assert.deepEqual(got, contents);
 });
+
+for (const [how, env] of [
+  ['with the native part', {}],
+  ['by Node alone', { IPCM_NO_NATIVE: '1' }],
+] as const) {
+  test(`clients that wait ${how} hold no thread: files are read, and the process exits at once`, async () => {
+    const command = [join(import.meta.dirname, '../fixtures/many-fifos.ts')];
+    const options = { env: { ...process.env, ...env }, timeout: 30_000 };
+    const { stdout } = await promisify(execFile)(process.execPath, command, options);
+    assert.equal(stdout, 'read\n');
+  });
+}
 
 for (const [size, text] of [
   [1024 * 1024, '1 MiB'],

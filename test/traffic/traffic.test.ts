@@ -1,6 +1,7 @@
 /**
  * Heavy traffic on the protocols whose transport has an end: many senders, full queues, senders that leave. The conformance
- * suite asks the same in small; here are the numbers at which it goes wrong if it does.
+ * suite asks the same in small; here are the numbers at which it goes wrong if it does. By default 30 senders exit right after
+ * a send; `IPCM_TRAFFIC_ROUNDS` asks for more.
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

@@ -120,6 +120,24 @@ suite('UnixSocket', { skip }, () => {
     );
   });
 
+  test('the kernel wakes a sender when the reader frees a slot, and no timer', async (t) => {
+    const store = storeOf(t, protocol);
+    const [rx, tx] = [await connect(t, store, 'rx'), await connect(t, store, 'tx')];
+    const all = Array.from({ length: queueLength + 1 }, (_, n) => n);
+    t.mock.method(globalThis, 'setTimeout', () => assert.fail('a timer was set'));
+    const { taken, blocked } = await tx.deliver('rx', outgoing('tx', 'rx', ...all));
+    assert.ok(taken === queueLength && blocked !== undefined);
+    let isFree = false;
+    void blocked.then(() => (isFree = true));
+    for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
+    assert.equal(isFree, false);
+    assert.deepEqual(contents(await rx.receive(everything)), all.slice(0, -1));
+    await blocked;
+    t.mock.restoreAll();
+    await tx.deliver('rx', outgoing('tx', 'rx', queueLength));
+    assert.deepEqual(contents(await rx.receive(everything)), [queueLength]);
+  });
+
   test('what is in the queue when a client leaves is still received, and nothing more is taken', async (t) => {
     const store = storeOf(t, protocol);
     const rx = await connect(t, store, 'rx');

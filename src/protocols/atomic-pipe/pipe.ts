@@ -123,7 +123,7 @@ export function openInbox(path: string): number {
 }
 
 /** The larger the better; past what its user may have in all, the kernel says EPERM. */
-function grow(fd: number, native: Native): void {
+export function grow(fd: number, native: Pick<Native, 'setPipeSize'>): void {
   if (native.setPipeSize(fd, systemMaximum()) < 0) native.setPipeSize(fd, modestSize);
 }
 

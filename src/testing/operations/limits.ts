@@ -65,6 +65,7 @@ export function limitsTests(suite: Suite): void {
         const reading = takeNumbered(b, 2);
         const error = await rejectsWith(a.sendMessage('b', numbered(1, largestMessage)), 'IPCM_MESSAGE_TOO_LARGE');
         assert.match(error.message, new RegExp(String(largestMessage)));
+        assert.match(error.message, /ConnectionUnix/, 'the error tells which protocol carries more');
         await a.sendMessage('b', numbered(2, 10));
         assert.deepEqual(
           (await reading).map(({ n }) => n),
