@@ -16,12 +16,17 @@ export default defineService<Job, number | undefined>({
   exposeErrorDetails: true,
   async handleRequest({ upTo }, context) {
     const { id, service } = context;
+    // Said at once: what the worker sends is read, however many requests wait.
+    context.later();
     const worker = await ipcmWorker(`job-${id}`, new URL('job.ts', import.meta.url), { params: { id, upTo } });
     // A worker that fails has sent nothing: whoever asked shall not wait for ever.
-    void worker.ended.then(async ({ code, signal }) => {
-      if (code !== 0) await service.sendError(id, new Error(`the worker ended with ${signal ?? `exit code ${code}`}`));
+    void worker.ended.then(({ code, signal }) => {
+      if (code === 0) return;
+      const error = new Error(`the worker ended with ${signal ?? `exit code ${code}`}`);
+      // One that failed after it had sent its answer has been heard.
+      service.sendError(id, error).catch(() => undefined);
     });
-    return context.later();
+    return undefined;
   },
   async onGeneralMessage({ content }, service) {
     const { id, primes } = content as Done;

@@ -13,7 +13,7 @@ export default defineService({
   async handleRequest(n: number, { signal, deadline }) {
     if (known.has(n)) return { ...(known.get(n) as object), cached: true };
     // Whoever gives up waiting for us does not let the backend work on.
-    const timeout = deadline === undefined ? undefined : deadline - Date.now();
+    const timeout = deadline === undefined ? undefined : Math.max(deadline - Date.now(), 0);
     const answer = await squares.request(n, { signal, timeout });
     known.set(n, answer);
     return { ...answer, cached: false };

@@ -6,17 +6,29 @@ import { controlDescriptor } from './frames.ts';
 
 /** Milliseconds after which a process that is not ready yet begins to watch. */
 const patience = 500;
+/** The same for what ends it by force: the time that it has is known only when its module has been imported. */
+const longPatience = 10_000;
 
 /** Watches the private pipe, whose end means that the starter has gone or has let go. */
 export class StarterWatch {
-  readonly #grace: number;
   readonly #controller = new AbortController();
-  readonly #timer = setTimeout(() => this.begin(), patience).unref();
+  readonly #timers = [
+    setTimeout(() => this.#watch(), patience).unref(),
+    setTimeout(() => this.begin(), longPatience).unref(),
+  ];
+  #grace: number;
   #watching = false;
+  #forcing = false;
 
   /** `grace`: milliseconds after which this process is ended, should it not end by itself when its starter has gone. */
   constructor(grace: number) {
     this.#grace = grace;
+  }
+
+  /** So many milliseconds it is instead. */
+  set grace(milliseconds: number) {
+    this.#grace = milliseconds;
+    if (this.#watching) this.begin();
   }
 
   /** Aborts when the starter has gone. */
@@ -26,13 +38,18 @@ export class StarterWatch {
 
   /** Begins to watch, if it has not; a start that is quick does so when it is done. Nothing of it holds the process. */
   begin(): void {
-    clearTimeout(this.#timer);
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#watch();
+    if (this.#forcing) return;
+    this.#forcing = true;
+    // An event loop that is blocked would never learn of it.
+    loadNative()?.endWith(controlDescriptor, this.#grace);
+  }
+
+  #watch(): void {
     if (this.#watching) return;
     this.#watching = true;
-    // An event loop that is blocked would never learn of it.
-    const native = loadNative();
-    native?.endWith(controlDescriptor, this.#grace);
-    whenClosed(native, () => {
+    whenClosed(loadNative(), () => {
       // The same without the native part, as long as the event loop turns.
       setTimeout(() => process.kill(process.pid, 'SIGKILL'), this.#grace).unref();
       this.#controller.abort();

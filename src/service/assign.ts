@@ -15,13 +15,15 @@ export interface AssignedOptions extends ServiceSettings {
   readonly daemonize?: boolean | undefined;
   readonly spawn?: SpawnOptions | undefined;
   readonly connect?: ConnectOptions | undefined;
+  /** Whoever starts it ends it in its turn, when an interrupt reaches both. */
+  readonly nested?: boolean | undefined;
 }
 
 /** What the process of a service is told. */
 export function assignmentOf(name: string, info: string, code: CodeReference, options: AssignedOptions): Assignment {
   // A protocol or serializer that is an object cannot travel; the info names it.
   const connect = clientOptionsOf({ ...options.spawn, ...options.connect });
-  const settings = { ...settingsOf(options), connect, daemon: options.daemonize === true };
+  const settings = { ...settingsOf(options), connect, daemon: options.daemonize === true, nested: options.nested };
   return { role: 'service', name, info, code, params: options.params, settings };
 }
 

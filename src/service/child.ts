@@ -10,6 +10,7 @@ import { errorRecord } from '../launch/errors.ts';
 import { controlDescriptor, readFrame, StarterGone, writeFrame } from '../launch/frames.ts';
 import { guardStderr, StarterWatch } from '../launch/starter.ts';
 import { runRole } from './roles.ts';
+import { longestEnd, resolveSettings, settingsOf } from './settings.ts';
 
 guardStderr();
 const first = firstFrame() as Assignment | Daemonize;
@@ -34,20 +35,13 @@ function daemonize({ inherit }: Daemonize): void {
   spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit', ...handedOn] }).unref();
 }
 
-/** Twice what an orderly end may take, by its settings; that of a worker is bounded by its service. */
-function graceOf({ settings }: Assignment): number {
-  const [grace, drain] = [settings['grace'], settings['drainTimeout']].map((value) =>
-    typeof value === 'number' ? value : 5000,
-  );
-  return Math.min(2 * ((grace ?? 0) + (drain ?? 0)), 2 ** 30);
-}
-
 async function begin(assignment: Assignment): Promise<void> {
   const isDaemon = assignment.settings['daemon'] === true;
-  const starter = isDaemon ? undefined : new StarterWatch(graceOf(assignment));
+  // That of a worker is bounded by its service; what a service's definition says is known later.
+  const starter = isDaemon ? undefined : new StarterWatch(longestEnd(resolveSettings(settingsOf(assignment.settings))));
   let isReady = false;
   try {
-    await runRole(assignment, starter?.signal, () => {
+    await runRole(assignment, starter, () => {
       isReady = true;
       writeFrame({ event: 'ready', pid: process.pid });
       starter?.begin();

@@ -23,7 +23,9 @@ interface Worker {
 export class ServiceChildren {
   readonly #grace: () => number;
   readonly #workers = new Set<Worker>();
-  readonly #services = new Map<string, Launched>();
+  /** Of two with the same name the second does not get far: it is the first that has it. */
+  readonly #services = new Set<{ readonly name: string; readonly launched: Launched }>();
+  #stopped = false;
 
   constructor(grace: () => number) {
     this.#grace = grace;
@@ -36,7 +38,8 @@ export class ServiceChildren {
 
   /** A service that was started from here and still runs. */
   service(name: string): Launched | undefined {
-    return this.#services.get(name);
+    for (const service of this.#services) if (service.name === name) return service.launched;
+    return undefined;
   }
 
   /** True for a process of a worker. */
@@ -55,21 +58,29 @@ export class ServiceChildren {
     };
     const entry = { launched, worker };
     this.#workers.add(entry);
+    this.#added(launched);
     void launched.ended.then(() => setImmediate(() => this.#workers.delete(entry)));
     return worker;
   }
 
   /** Takes a nested service in, until it ends. */
   addService(name: string, launched: Launched): void {
-    this.#services.set(name, launched);
-    void launched.gone.then(() => {
-      if (this.#services.get(name) === launched) this.#services.delete(name);
-    });
+    const entry = { name, launched };
+    this.#services.add(entry);
+    this.#added(launched);
+    void launched.gone.then(() => this.#services.delete(entry));
   }
 
-  /** Ends all of them: SIGTERM, after the grace SIGKILL. Resolves when none runs any more. */
+  /** Ends all of them, and those that are added meanwhile: SIGTERM, after the grace SIGKILL. Resolves when none runs any more. */
   async stop(): Promise<void> {
-    await Promise.all(this.#all().map((launched) => launched.stop(this.#grace())));
+    const stopped = new Set<Launched>();
+    for (;;) {
+      const more = this.#all().filter((launched) => !stopped.has(launched));
+      if (more.length === 0) break;
+      for (const launched of more) stopped.add(launched);
+      await Promise.all(more.map((launched) => launched.stop(this.#grace())));
+    }
+    this.#stopped = true;
   }
 
   /** What the `exit` event can do: SIGKILL for workers; nested services see the end of their pipe. */
@@ -78,6 +89,11 @@ export class ServiceChildren {
   }
 
   #all(): Launched[] {
-    return [...[...this.#workers].map(({ launched }) => launched), ...this.#services.values()].reverse();
+    return [...this.#workers, ...this.#services].map(({ launched }) => launched).reverse();
+  }
+
+  /** What is started when all the others have been ended is ended too. */
+  #added(launched: Launched): void {
+    if (this.#stopped) void launched.stop(this.#grace());
   }
 }

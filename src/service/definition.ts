@@ -127,7 +127,7 @@ export interface ServiceCallbacks<Request = unknown, Response = unknown, Params 
   onUnhandled(message: Message, service: Service<Params>): void | Promise<void>;
   /** Something went wrong that ends nothing: a request's handler threw, or, with `interceptErrors`, a callback. */
   onError(error: unknown, service: Service<Params>): void | Promise<void>;
-  /** At the end, however it came about except by SIGKILL; peers can still be sent to. */
+  /** At the end, however it came about except by SIGKILL and `process.exit`; peers can still be sent to. */
   onCleanup(service: Service<Params>): void | Promise<void>;
   /** Asked after everything that happened: true ends the service. */
   shouldEnd(service: Service<Params>): boolean | Promise<boolean>;

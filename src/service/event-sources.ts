@@ -1,10 +1,11 @@
 /** What happens to a service besides messages: time, peers, signals, processes. A source runs only while it has a callback. */
 import type { ChildProcess } from 'node:child_process';
 import type { Client } from '../client/client.ts';
+import { deferred } from '../launch/deferred.ts';
 import { Timer } from '../launch/timer.ts';
 import type { Callbacks } from './callbacks.ts';
 import { watchChildren } from './child-endings.ts';
-import type { Activity, CallbackName, Service, SignalCallbacks } from './definition.ts';
+import type { Activity, CallbackName, EndedChild, Service, SignalCallbacks } from './definition.ts';
 import { PeerDeltas } from './peer-deltas.ts';
 import type { ResolvedSettings } from './settings.ts';
 import { watchPids } from './watch-pids.ts';
@@ -14,6 +15,7 @@ export interface EventSourcesPort {
   readonly client: Client;
   settings(): ResolvedSettings;
   readonly handleSignals: boolean;
+  readonly nested: boolean;
   isWorker(child: ChildProcess): boolean;
   /** Something happened; `callback`, by name or itself, is for it. Never rejects. */
   happened(activity: Activity, callback: CallbackFor, ...args: readonly unknown[]): Promise<void>;
@@ -38,13 +40,15 @@ export class EventSources {
   #inInterval = false;
   #children: (() => void) | undefined;
   #stopped = false;
+  readonly #begun = deferred<void>();
 
   constructor(port: EventSourcesPort) {
     this.#port = port;
   }
 
-  /** Starts what does not depend on callbacks. */
-  start(): void {
+  /** Starts what may not miss anything while the service starts: what it hears of is told when the others begin. */
+  start(callbacks: Callbacks): void {
+    this.#arrangeChildren(callbacks.has('onPid'));
     const { watchPids: pids } = this.#port.settings();
     if (this.#port.handleSignals)
       for (const signal of endings) if (!this.#signals.has(signal)) this.setSignal(signal, undefined);
@@ -54,6 +58,7 @@ export class EventSources {
   /** Starts and stops sources as there are callbacks for them. */
   arrange(callbacks: Callbacks): void {
     if (this.#stopped) return;
+    this.#begun.resolve();
     this.#arrangeInterval(callbacks.has('onInterval'));
     this.#arrangeDeltas(callbacks.has('onPeerDelta'));
     this.#arrangeChildren(callbacks.has('onPid'));
@@ -65,7 +70,7 @@ export class EventSources {
     this.#signals.delete(signal);
     const ends = this.#port.handleSignals && endings.some((each) => each === signal);
     if (this.#stopped || (callback === undefined && !ends)) return;
-    const handler = callback === undefined ? this.#ending(signal) : this.#calling(callback);
+    const handler = callback === undefined ? this.#withoutCallback(signal) : this.#calling(callback);
     process.on(signal, handler);
     this.#signals.set(signal, () => process.off(signal, handler));
   }
@@ -87,6 +92,10 @@ export class EventSources {
 
   #calling(callback: NonNullable<SignalCallback>): (signal: NodeJS.Signals) => void {
     return (signal) => void this.#port.happened({ signal }, (service) => callback(signal, service));
+  }
+
+  #withoutCallback(signal: NodeJS.Signals): () => void {
+    return this.#port.nested && signal === 'SIGINT' ? () => undefined : this.#ending(signal);
   }
 
   /** The first asks the service to end, the second does not ask. */
@@ -130,13 +139,17 @@ export class EventSources {
       : undefined;
   }
 
+  async #childEnded(endedChild: EndedChild): Promise<void> {
+    if (!this.#stopped) await this.#port.happened({ endedChild }, 'onPid', endedChild);
+  }
+
   #arrangeChildren(wanted: boolean): void {
     if (wanted === (this.#children !== undefined)) return;
     this.#children?.();
     this.#children = wanted
       ? watchChildren(
           (child) => this.#port.isWorker(child),
-          (endedChild) => void this.#port.happened({ endedChild }, 'onPid', endedChild),
+          (endedChild) => void this.#begun.promise.then(() => this.#childEnded(endedChild)),
         )
       : undefined;
   }

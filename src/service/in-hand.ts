@@ -17,12 +17,12 @@ export class InHand {
     this.#wake = undefined;
   }
 
-  /** Resolves when nothing is in hand and `others()` is true as well, or after so many milliseconds. */
-  async finish(others: () => boolean, timeout: number): Promise<void> {
+  /** Resolves when nothing is in hand and `others()` is true as well, when `isOver()` is, or after so many milliseconds. */
+  async finish(others: () => boolean, isOver: () => boolean, timeout: number): Promise<void> {
     const end = performance.now() + timeout;
     while (this.#work.size > 0 || !others()) {
       const left = end - performance.now();
-      if (left <= 0) return;
+      if (left <= 0 || isOver()) return;
       const woken = new Promise<void>((resolve) => (this.#wake = resolve));
       await within(left, Promise.race([woken, ...this.#work]));
     }

@@ -1,24 +1,25 @@
 /** What a started process does, by its role. */
 import type { Assignment } from '../launch/assignment.ts';
 import { explainInline } from '../launch/source.ts';
+import type { StarterWatch } from '../launch/starter.ts';
 import { loadFunction, loadService } from './code.ts';
+import { endOnCrash } from './crash.ts';
 import { setCurrentService } from './current.ts';
 import { removeIfOrphaned } from './orphaned-store.ts';
 import type { ServeOptions } from './serve.ts';
 import { startService } from './serve.ts';
 import type { WorkerContext } from './worker-context.ts';
 
-/** Does what a process was started for, to its end. `starter` aborts when whoever started it has gone. */
-export async function runRole(
-  assignment: Assignment,
-  starter: AbortSignal | undefined,
-  ready: () => void,
-): Promise<void> {
+/** Who started this process, as long as it matters: its signal aborts when that has gone. */
+type Starter = Pick<StarterWatch, 'signal' | 'grace'> | undefined;
+
+/** Does what a process was started for, to its end. */
+export async function runRole(assignment: Assignment, starter: Starter, ready: () => void): Promise<void> {
   switch (assignment.role) {
     case 'service':
       return runService(assignment, starter, ready);
     case 'worker':
-      return runWorker(assignment, starter, ready);
+      return runWorker(assignment, starter?.signal, ready);
     default: {
       const { runKeeper } = await import('./keeper.ts');
       return runKeeper(assignment, ready);
@@ -29,7 +30,7 @@ export async function runRole(
 /** Runs a service to its end. */
 async function runService(
   { name, info, code, params, settings }: Assignment,
-  starter: AbortSignal | undefined,
+  starter: Starter,
   ready: () => void,
 ): Promise<void> {
   if (code === undefined) throw new TypeError('a service without code');
@@ -37,15 +38,25 @@ async function runService(
   const body = await loadService(code);
   if (typeof body !== 'function') await body.postFork?.(params);
   const options: ServeOptions = { ...settings, params, handleSignals: true };
-  const service = await startService(name, info, body, options, setCurrentService);
-  process.once('exit', () => service.closeSync());
-  if (starter?.aborted === true) service.end();
-  else starter?.addEventListener('abort', () => service.end(), { once: true });
-  ready();
+  const gone = starter?.signal;
+  const service = await startService(name, info, body, options, {
+    nested: settings['nested'] === true,
+    made(each) {
+      setCurrentService(each);
+      process.once('exit', () => each.closeSync());
+      endOnCrash(each);
+      if (gone?.aborted === true) each.end();
+      else gone?.addEventListener('abort', () => each.end(), { once: true });
+    },
+    settled({ longestEnd }) {
+      if (starter !== undefined) starter.grace = longestEnd;
+    },
+  });
+  if (service.wasReady) ready();
   try {
     await holding(service.run());
   } finally {
-    if (starter?.aborted === true) await removeIfOrphaned(info);
+    if (gone?.aborted === true) await removeIfOrphaned(info);
   }
 }
 

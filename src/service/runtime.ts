@@ -32,7 +32,7 @@ import type { Received } from './backlog.ts';
 import { Intake, type ReceivedRequest } from './intake.ts';
 import { ServicePeer } from './peer.ts';
 import { Requests } from './requests.ts';
-import { resolveSettings, type ResolvedSettings } from './settings.ts';
+import { longestEnd, resolveSettings, type ResolvedSettings } from './settings.ts';
 import { Unread } from './unread.ts';
 import { readContent, responseContent, type Outcome } from './wire.ts';
 
@@ -46,6 +46,8 @@ export interface ServiceParts<Params = unknown> {
   readonly settings: ServiceSettings;
   /** Install handlers for SIGTERM, SIGINT and SIGHUP that end the service. */
   readonly handleSignals: boolean;
+  /** An interrupt, which reaches all processes of a terminal, is for whoever started this one and will end it. */
+  readonly nested: boolean;
   /** The client reads with acknowledgement: say what has been dealt with. */
   readonly acknowledge: boolean;
 }
@@ -75,6 +77,8 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   #state: 'starting' | 'running' | 'ending' | 'ended' = 'starting';
   #failure: { readonly error: unknown } | undefined;
   #requested = 0;
+  #wasReady = false;
+  #crashed = false;
 
   constructor(parts: ServiceParts<Params>) {
     const { client, settings } = parts;
@@ -119,6 +123,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
       client,
       settings: () => this.#settings,
       handleSignals: parts.handleSignals,
+      nested: parts.nested,
       isWorker: (child) => this.children.has(child),
       happened: (activity, callback, ...args) => this.#track(this.#happened(activity, callback, args)),
       end: (reason) => this.end(reason),
@@ -127,6 +132,16 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
 
   get state(): 'starting' | 'running' | 'ending' | 'ended' {
     return this.#state;
+  }
+
+  /** Not for callers: its `onStart` is done, and was before its end. */
+  get wasReady(): boolean {
+    return this.#wasReady;
+  }
+
+  /** Not for callers: milliseconds after which its end is to be forced. */
+  get longestEnd(): number {
+    return longestEnd(this.#settings);
   }
 
   get counts(): ServiceCounts {
@@ -177,7 +192,14 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     this.#told.resolve();
   }
 
-  /** Gives it the definition, and gets ready. */
+  /** Not for callers: something was thrown that nobody has caught. What is in hand is not waited for: who knows whether it still is. */
+  crash(error: unknown): void {
+    this.#crashed = true;
+    this.end(error);
+    this.#inHand.changed();
+  }
+
+  /** Gives it the definition, and gets ready, unless it is ended meanwhile. */
   async start(definition: ServiceDefinition): Promise<void> {
     const { handleRequest, requestSchema, responseSchema } = definition;
     this.#settings = resolveSettings(definition, this.#given);
@@ -198,13 +220,20 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     for (const [signal, callback] of Object.entries(definition.onSig ?? {})) {
       this.#sources.setSignal(signal as NodeJS.Signals, callback);
     }
-    this.#sources.start();
+    this.#sources.start(this.#calling.callbacks);
     this.#intake.run().then(
       () => this.end(),
       // The store is gone, or somebody has disconnected the client: there is no way to go on.
       (error: unknown) => this.end(error),
     );
-    await this.#calling.strictly('onStart', this);
+    const started = this.#calling.strictly('onStart', this).then(() => (this.#wasReady = true));
+    // One that ends itself in the midst of it shall come to the end of it.
+    await Promise.race([started, this.#told.promise.then(() => new Promise(setImmediate))]);
+    if (!this.#wasReady) {
+      void this.#track(started.then(() => undefined));
+      if (this.#failure !== undefined) throw this.#failure.error;
+      return;
+    }
     if (this.#state === 'starting') this.#state = 'running';
     this.#sources.arrange(this.#calling.callbacks);
   }
@@ -361,7 +390,8 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
 
   async #finishInHand(): Promise<void> {
     const isIdle = (): boolean => (this.#answering?.open ?? 0) === 0 && this.#intake.idle;
-    await this.#inHand.finish(isIdle, this.#settings.drainTimeout);
+    const isOver = (): boolean => this.#crashed;
+    await this.#inHand.finish(isIdle, isOver, this.#settings.drainTimeout);
     this.#intake.finish();
     const reason = new IpcError('IPCM_NOT_CONNECTED', `service "${this.name}" has ended`, { client: this.name });
     this.#answering?.abandon(reason);

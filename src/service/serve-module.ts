@@ -2,7 +2,9 @@
 import type { InfoInput } from '../connect.ts';
 import { callerFile } from '../launch/caller-file.ts';
 import { loadService, referenceOf } from './code.ts';
+import { endOnCrash } from './crash.ts';
 import { setCurrentService } from './current.ts';
+import type { ServiceRuntime } from './runtime.ts';
 import { startService, type RunningService, type ServeOptions } from './serve.ts';
 
 /**
@@ -24,9 +26,20 @@ export async function ipcmServeModule<Params = unknown>(
   setCurrentService(undefined);
   const body = await loadService(code);
   if (typeof body !== 'function') await body.postFork?.(options.params);
-  const service = await startService(name, info, body, options, setCurrentService);
+  let atCrash: (() => void) | undefined;
+  const made = (each: ServiceRuntime): void => {
+    setCurrentService(each);
+    atCrash = endOnCrash(each);
+  };
+  const service = await startService(name, info, body, options, { made }).catch((error: unknown) => {
+    atCrash?.();
+    throw error;
+  });
   const atExit = (): void => service.closeSync();
   process.once('exit', atExit);
-  const ended = service.run().finally(() => process.off('exit', atExit));
+  const ended = service.run().finally(() => {
+    process.off('exit', atExit);
+    atCrash?.();
+  });
   return { service: service as RunningService<Params>['service'], ended };
 }

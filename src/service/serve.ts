@@ -45,17 +45,27 @@ export async function ipcmServe<Request = unknown, Response = unknown, Params = 
   options: ServeOptions<Params> = {},
 ): Promise<RunningService<Params>> {
   const plain = (isDefined(body) ? body.body : body) as ServiceDefinition | ServiceClass;
-  const started = await startService(name, info, plain, options, () => undefined);
+  const started = await startService(name, info, plain, options);
   return { service: started as Service<Params>, ended: started.run() };
 }
 
-/** Connects and starts; `made` gets the service before anything of its author's runs. The caller runs it. */
+/** What a process has to do with the service that it is. */
+export interface ServiceProcess {
+  /** See `ServiceParts`. */
+  readonly nested?: boolean | undefined;
+  /** Gets the service before anything of its author's runs. */
+  made?(service: ServiceRuntime): void;
+  /** Its settings are known. */
+  settled?(service: ServiceRuntime): void;
+}
+
+/** Connects and starts. The caller runs it. */
 export async function startService(
   name: string,
   info: InfoInput,
   body: ServiceDefinition | ServiceClass,
   options: ServeOptions,
-  made: (service: ServiceRuntime) => void,
+  self: ServiceProcess = {},
 ): Promise<ServiceRuntime> {
   const client = await ipcmConnect(name, info, { ...options.connect, service: true });
   let service: ServiceRuntime | undefined;
@@ -65,10 +75,13 @@ export async function startService(
     const handleSignals = options.handleSignals ?? false;
     const acknowledge = options.connect?.ack === true;
     const { params } = options;
-    service = new ServiceRuntime({ name, ipcmInfo, params, client, settings, handleSignals, acknowledge });
+    const { nested = false } = self;
+    service = new ServiceRuntime({ name, ipcmInfo, params, client, settings, handleSignals, nested, acknowledge });
     holdAccess(service, withAccessTo(info, options.connect) ?? {});
-    made(service);
-    await service.start(typeof body === 'function' ? new body(service) : body);
+    self.made?.(service);
+    const start = service.start(typeof body === 'function' ? new body(service) : body);
+    self.settled?.(service);
+    await start;
     return service;
   } catch (error) {
     service?.end(error);

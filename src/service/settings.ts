@@ -47,6 +47,11 @@ export function resolveSettings(...layers: readonly ServiceSettings[]): Resolved
   };
 }
 
+/** Milliseconds after which a service is ended that has not come to its end: twice what that may take. */
+export function longestEnd({ grace, drainTimeout }: ResolvedSettings): number {
+  return Math.min(2 * (grace + drainTimeout), 2 ** 30);
+}
+
 function number(name: string, value: unknown, least: number): number {
   if (typeof value === 'number' && value >= least) return value;
   throw invalid(name, `a number of at least ${least}`, value);

@@ -68,8 +68,11 @@ export async function ipcmService<Request = unknown, Response = unknown, Params 
   }
   const connect = withAccessOf(parent, options.connect);
   const launched = launch('ipcmService', `service "${name}"`, options);
-  const assign = (info: string, bus?: InfoInput): void =>
-    launched.assign(assignmentOf(name, info, code, { ...options, connect: withAccessTo(bus, connect) }));
+  const assign = (info: string, bus?: InfoInput): void => {
+    const nested = parent !== undefined && options.daemonize !== true;
+    const assigned = { ...options, nested, connect: withAccessTo(bus, connect) };
+    launched.assign(assignmentOf(name, info, code, assigned));
+  };
   try {
     if (parent !== undefined) return await startNested(parent, name, launched, assign, options);
     return await startWithHandle(name, launched, assign, options);

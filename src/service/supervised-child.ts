@@ -59,7 +59,7 @@ export class SupervisedChild {
     const launched = launch('ipcmSupervise', `service "${name}"`, options);
     this.#starting = launched;
     try {
-      launched.assign(assignmentOf(name, this.#port.ipcmInfo, this.#code, options));
+      launched.assign(assignmentOf(name, this.#port.ipcmInfo, this.#code, { ...options, nested: true }));
       this.#pid = await launched.ready(options.startTimeout);
     } catch (error) {
       launched.release();

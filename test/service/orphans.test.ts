@@ -40,6 +40,18 @@ const withBusyWorker = `data:text/javascript,${encodeURIComponent(`
     },
   };`)}`;
 
+/** A service that will never answer, nor hear of anything. */
+const busy = `data:text/javascript,${encodeURIComponent(`
+  import { writeSync } from 'node:fs';
+  export default {
+    grace: 100,
+    drainTimeout: 0,
+    handleRequest() {
+      writeSync(1, JSON.stringify({ busy: 1 }) + '\\n');
+      for (;;);
+    },
+  };`)}`;
+
 /** Starts a program; resolves with it and the fields that it prints, once there are all of these names. */
 async function start(code: string, ...names: readonly string[]): Promise<[ChildProcess, Record<string, number>]> {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
@@ -83,6 +95,17 @@ describe('when the process that started a service has gone', () => {
     const [code] = (await once(child, 'exit')) as [number];
     assert.equal(code, 0);
     assert.ok(performance.now() - begin < 20_000, 'nothing held it');
+    await until('the service has gone', () => !lives(service));
+  });
+
+  it('one that is too busy to hear of it has the time that its own module allows', async () => {
+    const [child, { service = 0 }] = await start(
+      `${starting(busy, null)}\nhandle.sendRequest(1);\nsetInterval(() => {}, 1000);`,
+      'service',
+      'busy',
+    );
+    child.kill('SIGKILL');
+    // With the defaults it would have twenty seconds.
     await until('the service has gone', () => !lives(service));
   });
 

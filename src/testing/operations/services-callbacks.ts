@@ -1,6 +1,9 @@
 /** The callbacks of a service: each is called when it should be. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Client } from '../../client/client.ts';
+import { deferred } from '../../launch/deferred.ts';
 import { rejectsWith, takeContents } from '../assertions.ts';
 import { upTo } from '../numbered.ts';
 import { diary } from '../services/diary.ts';
@@ -137,6 +140,25 @@ export function serviceCallbackTests(suite: Suite): void {
       ['all', { ipcm_response_id: 'nor this', response: 1 }],
       ['unhandled', { ipcm_response_id: 'nor this', response: 1 }],
     ]);
+  });
+
+  suite.test('onPid tells of a child that was started, and has ended, while its service starts', async (scene) => {
+    const bus = await scene.bus();
+    const told = deferred<unknown[]>();
+    const order: string[] = [];
+    await scene.serve(bus, 'starting', {
+      async onStart() {
+        const child = spawn('sh', ['-c', 'exit 7'], { stdio: 'ignore' });
+        await once(child, 'exit');
+        order.push('started');
+      },
+      onPid({ code, signal }) {
+        order.push('told');
+        told.resolve([code, signal]);
+      },
+    });
+    assert.deepEqual(await told.promise, [7, null]);
+    assert.deepEqual(order, ['started', 'told']);
   });
 
   suite.test('a service that cannot start leaves nothing on the bus', async (scene) => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { isIpcError } from '../../errors.ts';
+import { deferred } from '../../launch/deferred.ts';
 import type { Service } from '../../service/definition.ts';
 import { hasNothing, rejectsWith, take, takeContents } from '../assertions.ts';
 import { lives } from '../faults.ts';
@@ -37,6 +38,55 @@ export function serviceEndingTests(suite: Suite): void {
       (await observer.peers()).filter((name) => name.startsWith('SIG') && !name.includes('-')),
       [],
     );
+  });
+
+  suite.crossProcess('what nobody catches ends a service with its cleanup', async (scene) => {
+    const bus = await scene.bus();
+    const observer = await scene.connect(bus, 'observer');
+    for (const how of ['throw', 'reject'] as const) {
+      const handle = await scene.service(bus, how, diary, { stderr: 'ignore', drainTimeout: 60_000 });
+      await handle.request(how);
+      for (let heard: unknown; heard !== 'cleanup'; [heard] = await takeContents(observer, 1));
+      assert.deepEqual(await handle.ended, { code: 1, signal: null });
+    }
+  });
+
+  suite.test('a service that is asked to end while it starts does not finish its start first', async (scene) => {
+    const bus = await scene.bus();
+    const plain = await scene.connect(bus, 'plain');
+    const cleaned: string[] = [];
+    const starting = deferred<void>();
+    const served = scene.serve(bus, 'slow', {
+      drainTimeout: 20,
+      async onStart() {
+        starting.resolve();
+        await new Promise(() => undefined);
+      },
+      onCleanup: ({ name }: Service) => void cleaned.push(name),
+    });
+    await starting.promise;
+    await plain.sendMessage('slow', { terminate: 1 });
+    const { service, ended } = await served;
+    await ended;
+    assert.deepEqual([service.state, cleaned], ['ended', ['slow']]);
+  });
+
+  suite.crossProcess('SIGTERM ends a service that is starting, and whoever started it knows at once', async (scene) => {
+    const bus = await scene.bus();
+    const observer = await scene.connect(bus, 'observer');
+    const starting = {
+      drainTimeout: 20,
+      async onStart({ client, pid }: Service) {
+        await client.sendMessage('observer', pid);
+        await new Promise(() => undefined);
+      },
+      onCleanup: ({ client }: Service) => client.sendMessage('observer', 'cleanup'),
+    };
+    const failed = rejectsWith(scene.service(bus, 'starting', starting), 'IPCM_SERVICE_FAILED');
+    const [pid] = await takeContents(observer, 1);
+    process.kill(Number(pid), 'SIGTERM');
+    assert.match((await failed).message, /exit code 0/);
+    assert.deepEqual(await takeContents(observer, 1), ['cleanup']);
   });
 
   suite.crossProcess("the store's signal reaches a service before the terminate message", async (scene) => {

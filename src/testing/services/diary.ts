@@ -5,7 +5,7 @@ import { defineService } from '../../service/define.ts';
 import type { Service } from '../../service/definition.ts';
 
 /** What it can be asked for. */
-export type DiaryRequest = 'child' | 'add' | 'remove' | 'end' | 'throw in a callback';
+export type DiaryRequest = 'child' | 'add' | 'remove' | 'end' | 'throw in a callback' | 'throw' | 'reject';
 
 let ending = false;
 let intervals = 0;
@@ -31,6 +31,8 @@ export const diary = defineService<DiaryRequest>({
     if (request === 'remove') return service.removeCallback('onGeneralMessage', extra);
     if (request === 'throw in a callback') service.addCallback('onInterval', fail);
     if (request === 'end') ending = true;
+    if (request === 'throw') setImmediate(fail);
+    if (request === 'reject') void Promise.resolve().then(fail);
     return service.pid;
   },
   onStart: (service) => tell(service, 'start'),
