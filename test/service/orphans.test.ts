@@ -89,6 +89,20 @@ describe('when the process that started a service has gone', () => {
     );
   });
 
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    it(`by ${signal}, the service cleans up and goes too`, async () => {
+      const mark = join(folder, signal);
+      const [child, { service = 0 }] = await start(
+        `${starting(talkative, mark)}\nsetInterval(() => {}, 1000);`,
+        'service',
+      );
+      child.kill(signal);
+      assert.deepEqual(await once(child, 'exit'), [null, signal]);
+      await until('the service has gone', () => !lives(service));
+      assert.equal(readFileSync(mark, 'utf8'), 'cleaned up');
+    });
+  }
+
   it('a script that has come to its end ends, with the service', async () => {
     const begin = performance.now();
     const [child, { service = 0 }] = await start(starting(talkative, join(folder, 'other')), 'service');
