@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { lstatSync, readdirSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ownIdentity } from '../../src/liveness/identity.ts';
 import { nativeUnavailable } from '../../src/native/native.ts';
 import type { DirectoryStore } from '../../src/protocols/directory/store.ts';
 import { protocol } from '../../src/protocols/connection-unix/index.ts';
+import { unixKind } from '../../src/protocols/connection-unix/kind.ts';
+import { settingsOf } from '../../src/protocols/connection-unix/settings.ts';
 import { descriptors } from '../../src/testing/leaks.ts';
 import { contents, everything, folder, options, outgoing, Report } from '../fixtures/directory-bus.ts';
 import { jsonFrame, rawConnection, write } from '../fixtures/connection-unix-raw.ts';
@@ -215,6 +217,26 @@ test('a route too long for a socket is an error that says so; a short name on a 
     } else await assert.rejects(joined(t, made, name), { code: 'IPCM_ROUTE_INVALID', message: /42.*shorter route/ });
     made.remove();
   }
+});
+
+test('an entry that is taken is refused, and nothing is left of the try', async (t) => {
+  const store = unixStore(t);
+  const entry = join(store.route, 'taken');
+  mkdirSync(join(store.route, '.ipcm', 'out'), { recursive: true });
+  writeFileSync(entry, 'of somebody else');
+  const before = descriptors().length;
+  const kind = unixKind(settingsOf({}));
+  const request = {
+    name: 'taken',
+    mode: 'connect',
+    identity: ownIdentity(),
+    acknowledge: false,
+    report: new Report(),
+  } as const;
+  await assert.rejects(async () => kind.enter(entry, 'new', request), { code: 'EEXIST' });
+  await until('nothing is left', () => descriptors().length <= before);
+  assert.deepEqual(readdirSync(join(store.route, '.ipcm', 'out')), []);
+  assert.equal(statSync(entry).size, 16);
 });
 
 test('to listen is written as a number as well', async (t) => {

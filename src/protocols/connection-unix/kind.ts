@@ -28,7 +28,8 @@ export function unixKind(settings: Settings): EntryKind<Listener | undefined> {
       if (settings.listen) {
         const native = loadNative();
         const mode = socketMode(settings.allowUsers);
-        return native === undefined ? NodeListener.at(path, mode, identity) : new NativeListener(native, path, mode);
+        if (native === undefined) return NodeListener.at(path, mode, identity);
+        return new NativeListener(native, path, mode, identity);
       }
       writeNew(path, new Uint8Array());
       return undefined;

@@ -3,9 +3,6 @@ import { lstatSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Awaitable } from '../../protocol/protocol.ts';
 
-/** Longest path of a socket, in bytes: 108 on Linux and 104 elsewhere, with a zero byte at the end. */
-export const longestPath = 103;
-
 /** The kernel cuts it to net.core.somaxconn. */
 export const backlog = 511;
 

@@ -7,8 +7,10 @@ import { chmodSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { constants } from 'node:os';
 import { systemCode } from '../../errors.ts';
+import type { ProcessIdentity } from '../../liveness/identity.ts';
 import { readable, systemError, type Native, type Poller } from '../../native/native.ts';
 import { removeFile } from '../directory/files.ts';
+import { privatePath, publish } from './aside.ts';
 import { backlog, type Listener, type ListenerOwner } from './listener.ts';
 
 /** Connections that are taken in before others of the event loop have their turn: more than a backlog holds. */
@@ -36,16 +38,21 @@ export class NativeListener implements Listener {
   #closed = false;
 
   /** Listens at `path`. Throws the system's error, `EEXIST` where something is there. */
-  constructor(native: Native, path: string, mode: number) {
+  constructor(native: Native, path: string, mode: number, identity: ProcessIdentity) {
+    const aside = privatePath(path, identity);
+    const made = aside ?? path;
     this.#native = native;
-    this.#fd = listenAt(native, path);
+    this.#fd = listenAt(native, made);
+    let poller: Poller | undefined;
     try {
       // The umask has taken from the mode what others may.
-      if (mode !== 0o600) chmodSync(path, mode);
-      this.#poller = new native.Poller(this.#fd).unref();
+      if (mode !== 0o600) chmodSync(made, mode);
+      this.#poller = poller = new native.Poller(this.#fd).unref();
+      if (aside !== undefined) publish(aside, path);
     } catch (error) {
+      poller?.close();
       native.close(this.#fd);
-      removeFile(path);
+      removeFile(made);
       throw error;
     }
   }

@@ -1,44 +1,18 @@
 /**
  * The listening socket of a client, with what Node has.
  *
- * libuv removes the path that a server was bound to when the server closes, whoever has made what is there by then. So it is
- * bound to a path of its own inside `.ipcm`, which is private whatever the mode of the route, and then linked to the
- * client's name: that fails where something is there, and closing removes nothing that is not ours.
+ * libuv removes the path that a server was bound to when the server closes, whoever has made what is there by then: that is
+ * the path aside, so closing removes nothing that is not ours.
  */
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, linkSync, renameSync, unlinkSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { dirname } from 'node:path';
 import { systemCode } from '../../errors.ts';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
-import { look, removeFile } from '../directory/files.ts';
-import { hiddenFolder, stagingPath } from '../directory/owner.ts';
-import { backlog, longestPath, type Listener, type ListenerOwner } from './listener.ts';
+import { removeFile } from '../directory/files.ts';
+import { privatePath, publish } from './aside.ts';
+import { backlog, type Listener, type ListenerOwner } from './listener.ts';
 import { turns } from './turns.ts';
-
-/** Where there is room for it, one that is removed with what else a dead process was writing. */
-function privatePath(path: string, identity: ProcessIdentity): string | undefined {
-  const staging = stagingPath(dirname(path), identity);
-  if (Buffer.byteLength(staging) <= longestPath) return staging;
-  const folder = `${dirname(path)}/${hiddenFolder}/`;
-  const room = Math.min(longestPath - Buffer.byteLength(folder), 16);
-  return room < 4 ? undefined : folder + randomBytes(8).toString('hex').slice(0, room);
-}
-
-/** Gives a socket its name, unless that is taken. */
-function publish(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-    unlinkSync(from);
-  } catch (error) {
-    const code = systemCode(error);
-    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP') throw error;
-    // A file system without hard links. The name is reserved by its pid file, so nobody of ours comes in between.
-    if (look(to) !== undefined) throw Object.assign(new Error(`${to} is there already`), { code: 'EEXIST' });
-    renameSync(from, to);
-  }
-}
 
 async function listenAt(server: Server, path: string): Promise<void> {
   try {

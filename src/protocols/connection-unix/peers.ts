@@ -15,6 +15,8 @@ import type { Incoming, ReceiveLimit } from '../../protocol/protocol.ts';
 import type { Channel } from './channel.ts';
 import { turns } from './turns.ts';
 
+const none: readonly Channel[] = [];
+
 interface Peer {
   /** In the order in which it has used them. */
   channels: Channel[];
@@ -176,7 +178,7 @@ export class Peers {
     const next = channels.findIndex((channel) => channel.waiting > 0);
     const channel = channels[next];
     if (channel === undefined || peer.deciding > 0 || this.#ready.has(channel)) return;
-    const before = channels.slice(0, next).filter((one) => !one.ended);
+    const before = next === 0 ? none : channels.slice(0, next).filter((one) => !one.ended);
     if (before.length > 0) {
       if (!peer.looking) void this.#look(peer, channel, before);
       return;
