@@ -21,6 +21,8 @@ export interface Answers {
   messages(): Promise<Message[]>;
   /** See `ServiceHandle.poll`. */
   poll(options: WaitOptions): Promise<boolean>;
+  /** Reads from now on whether somebody waits or not, and calls when the client is told to end, or nothing can be read. */
+  listen(over: () => void): void;
   /** No more answers are wanted; what is open ends in `error`. */
   close(error: IpcError): Promise<void>;
 }
@@ -40,6 +42,8 @@ export class OwnAnswers implements Answers {
   #reading: Promise<void> | undefined;
   #stopReading: AbortController | undefined;
   #dispatching = false;
+  /** Who is told of the end. */
+  #over: (() => void) | undefined;
 
   constructor(client: Client) {
     this.client = client;
@@ -76,7 +80,13 @@ export class OwnAnswers implements Answers {
     }
   }
 
+  listen(over: () => void): void {
+    this.#over = over;
+    this.#arrange();
+  }
+
   async close(error: IpcError): Promise<void> {
+    this.#over = undefined;
     this.requests.close(error);
     for (const news of this.#pollers) news.fail(error);
     this.#pollers.clear();
@@ -87,7 +97,7 @@ export class OwnAnswers implements Answers {
   }
 
   get #wanted(): boolean {
-    return this.requests.open > 0 || this.#pollers.size > 0;
+    return this.requests.open > 0 || this.#pollers.size > 0 || this.#over !== undefined;
   }
 
   /** One reader for all who wait: of two, one would take what the other waits for. */
@@ -127,6 +137,9 @@ export class OwnAnswers implements Answers {
     for (const news of this.#pollers) news.fail(error);
     this.#pollers.clear();
     this.requests.fail(error);
+    const over = this.#over;
+    this.#over = undefined;
+    over?.();
   }
 
   async #catchUp(): Promise<void> {
@@ -145,7 +158,9 @@ export class OwnAnswers implements Answers {
         this.requests.answered(meaning.id, message.from, meaning.outcome);
         continue;
       }
-      this.#kept.push(message);
+      if (message.isTerminate) this.#over?.();
+      // Who listens for the end asks for no messages.
+      if (this.#over === undefined) this.#kept.push(message);
       this.#others++;
       this.#tell();
     }
@@ -189,6 +204,9 @@ export class SharedAnswers implements Answers {
       unwatch();
     }
   }
+
+  /** The service is told of its end itself, and ends what is part of it. */
+  listen(): void {}
 
   /** The service's other requests go on. */
   close(): Promise<void> {

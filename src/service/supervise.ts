@@ -74,7 +74,8 @@ async function makeSupervisor(
   const children = (of: Supervisor): SupervisedChild[] => codes.flatMap((_, n) => childOf(of, n));
   try {
     for (const child of options.children) checkReach('ipcmSupervise', child.name, answers.client);
-    return new Supervisor({ supervision, answers, bus, ipcmInfo, children });
+    const isOver = (): boolean => parent?.state === 'ending' || parent?.state === 'ended';
+    return new Supervisor({ supervision, answers, bus, ipcmInfo, isOver, children });
   } catch (error) {
     await answers.close(new IpcError('IPCM_NOT_CONNECTED', 'the supervisor was not started'));
     throw error;

@@ -21,6 +21,8 @@ export interface SupervisorParts {
   readonly answers: Answers;
   readonly bus: Spawn | undefined;
   readonly ipcmInfo: string;
+  /** True when whom it is part of is ending, and will stop it. */
+  isOver(): boolean;
   children(supervisor: Supervisor): readonly SupervisedChild[];
 }
 
@@ -43,6 +45,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #supervision: ResolvedSupervision;
   readonly #limit: RestartLimit;
   readonly #answers: Answers;
+  readonly #isPartOver: () => boolean;
   readonly #children: readonly SupervisedChild[];
   readonly #ended = deferred<ShutdownReport | undefined>();
   readonly #alive = setInterval(() => undefined, 2 ** 30);
@@ -60,6 +63,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#supervision = parts.supervision;
     this.#limit = new RestartLimit(parts.supervision.intensity, parts.supervision.period);
     this.#answers = parts.answers;
+    this.#isPartOver = () => parts.isOver();
     this.#children = parts.children(this);
     // Whoever is interested asks.
     this.#ended.promise.catch(() => undefined);
@@ -111,6 +115,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Not for callers: starts the children, in order. Rejects with what one of them rejects with, all being ended then. */
   async begin(handleSignals: boolean): Promise<void> {
     if (handleSignals) this.#listen();
+    // Its children are told as well, when the bus is shut down, and shall not be started again.
+    this.#answers.listen(() => {
+      if (this.#state === 'starting' || this.#state === 'running') this.#end(undefined);
+    });
     const started = this.#startAll();
     // What is asked for meanwhile is done behind it.
     this.#enqueue(() => started.catch(() => undefined));
@@ -152,7 +160,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   async #restart(failed: SupervisedChild, error: Error | undefined): Promise<void> {
     let [child, cause] = [failed, error];
     // Another child's end may have brought it back.
-    while (this.#state === 'running' && !child.running) {
+    while (!(await this.#isOver()) && !child.running) {
       if (!this.#limit.allows()) {
         this.#end(this.#givingUp(child, cause));
         return;
@@ -168,6 +176,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#tell('exited', { name: child.name, pid: undefined, code: null, signal: null, error: cause });
       }
     }
+  }
+
+  /** True where nothing is to be started any more. */
+  async #isOver(): Promise<boolean> {
+    // A child may end of what this supervisor has not read yet.
+    await this.#answers.messages().catch(() => undefined);
+    return this.#state !== 'running' || this.#isPartOver();
   }
 
   /** Who is to be started now that a child has ended; those of them that run are ended first. */

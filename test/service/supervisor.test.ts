@@ -8,13 +8,15 @@ import { test, type TestContext } from 'node:test';
 import { ipcmSpawn, isAlive } from '../../src/index.ts';
 import {
   ipcmServe,
+  ipcmService,
   ipcmServiceHandle,
   ipcmSupervise,
   type Supervisor,
   type SupervisorEvents,
 } from '../../src/service/index.ts';
 import { RestartLimit } from '../../src/service/restart-limit.ts';
-import { counted } from '../fixtures/supervised.ts';
+import { until } from '../../src/testing/until.ts';
+import { counted, supervising } from '../fixtures/supervised.ts';
 
 const fixture = join(import.meta.dirname, '../fixtures/supervised.ts');
 
@@ -214,6 +216,31 @@ test('a supervisor that is killed leaves no process behind; one that gets SIGTER
   assert.deepEqual(log.lines().slice(-2), ['end second', 'end first']);
   assert.ok(ended.pids.every(isGone));
   await observer.disconnect();
+});
+
+for (const protocol of ['AtomicPipe', 'ConnectionUnix', 'SQLite', 'MessageFiles']) {
+  test(`${protocol}: a supervisor ends when the bus is shut down, and starts nothing again`, async (t) => {
+    const log = new Log(t);
+    const bus = await ipcmSpawn({ protocol, sanityCheck: false });
+    const supervisor = await ipcmSupervise({ ipcmInfo: bus.info, children: [log.child('a'), log.child('b')] });
+    const pids = supervisor.children.map(({ pid }) => pid);
+    await bus.shutdown();
+    assert.equal(await supervisor.ended, undefined);
+    assert.ok(pids.every(isGone));
+    assert.equal(log.lines().filter((line) => line.startsWith('start')).length, 2);
+  });
+}
+
+test('a supervisor of a service starts nothing again when the bus is shut down', async (t) => {
+  const log = new Log(t);
+  const bus = await ipcmSpawn({ sanityCheck: false });
+  const handle = await ipcmService('parent', supervising, { ipcmInfo: bus.info, params: { log: log.file } });
+  const asked = handle.request(null).catch(() => undefined);
+  await until('it has been asked', async () => (await handle.info()).open > 0);
+  await bus.shutdown();
+  await asked;
+  await until('it has ended', () => isGone(handle.childPid));
+  assert.equal(log.lines().filter((line) => line.startsWith('start')).length, 2);
 });
 
 test('a supervisor that is part of a service uses its bus and stops with it', async (t) => {
