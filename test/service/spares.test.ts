@@ -55,6 +55,21 @@ describe('spare processes', () => {
     await handle.stop();
   });
 
+  test('one that was killed is replaced, and again', async () => {
+    using spares = ipcmSpares(1);
+    for (let time = 0; time < 2; time++) {
+      const pid = onlyPid(spares);
+      process.kill(pid, 'SIGKILL');
+      await until('another one waits', () => spares.pids.length === 1 && !spares.pids.includes(pid));
+    }
+  });
+
+  test('a number that is none is refused', () => {
+    for (const count of [Infinity, -1, 0.5, NaN]) {
+      assert.throws(() => ipcmSpares(count), { code: 'IPCM_INVALID_OPTION' });
+    }
+  });
+
   test('those that nobody took end with the pool', async () => {
     const spares = ipcmSpares(2);
     const { pids } = spares;
