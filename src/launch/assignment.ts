@@ -1,4 +1,5 @@
 /** What a started process is told to do: the first frame on its private pipe. */
+import type { ProcessIdentity } from '../liveness/identity.ts';
 import type { ErrorRecord } from './errors.ts';
 import type { InlineSource } from './source.ts';
 
@@ -35,8 +36,24 @@ export interface Assignment {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
+/** What a daemon is told when it was ready in time: else nobody knows of it, and it ends. */
+export interface Kept {
+  readonly kept: true;
+}
+
 /** What a child says: that it is ready, or why it never will be. */
 export type ChildReport =
-  | { readonly event: 'ready'; readonly pid: number }
+  | { readonly event: 'ready'; readonly process: ProcessIdentity }
   | { readonly event: 'failed'; readonly error: ErrorRecord }
   | { readonly event: 'ended'; readonly error: ErrorRecord | undefined };
+
+/** What is undefined was not given, but in the params, which are somebody else's. */
+export function given({ params, code, settings, ...rest }: Assignment): object {
+  const connect = settings['connect'];
+  const told = typeof connect === 'object' && connect !== null ? { ...settings, connect: defined(connect) } : settings;
+  return defined({ ...rest, params, code: code === undefined ? code : defined(code), settings: defined(told) });
+}
+
+function defined(members: object): object {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+}

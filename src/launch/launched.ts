@@ -5,17 +5,20 @@
  * failure - the error that the child sent, the end of its stderr, how it ended - goes into one error. Nothing of it keeps
  * this process alive once the child is ready.
  */
-import type { ChildProcess, StdioOptions } from 'node:child_process';
-import { closeSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Stream } from 'node:stream';
-import { IpcError, quote } from '../errors.ts';
-import type { Assignment, ChildReport, Daemonize } from './assignment.ts';
+import { IpcError } from '../errors.ts';
+import type { ProcessIdentity } from '../liveness/identity.ts';
+import { given, type Assignment, type ChildReport, type Daemonize, type Kept } from './assignment.ts';
 import { deferred } from './deferred.ts';
 import { errorOf, type ErrorRecord } from './errors.ts';
 import { FrameReader, frameOf } from './frames.ts';
-import { outputDescriptor, planOf, type LaunchOptions, type OutputTarget } from './options.ts';
+import { planOf, type LaunchOptions } from './options.ts';
+import { ReadyProcess } from './ready-process.ts';
+import { startProcess } from './start-process.ts';
 import { Tail } from './tail.ts';
+import { within } from './timer.ts';
 
 /** How a process ended. */
 export interface Ending {
@@ -33,6 +36,8 @@ export interface Inheritance {
 const defaultStartTimeout = 30_000;
 /** Milliseconds for the rest of stderr, and the exit status, to come in once the pipe has ended. */
 const afterwards = 1000;
+/** Milliseconds between looks whether a process that is no child of this one has ended. */
+const interval = 50;
 
 /** A started process. */
 export class Launched {
@@ -44,6 +49,10 @@ export class Launched {
   readonly #daemon: boolean;
   readonly #inherit: readonly Stream[];
   readonly #ready = deferred<number>();
+  /** What stands behind a wrapper, or is a daemon; the first child stands for itself. */
+  #behind: ReadyProcess | undefined;
+  /** True when the start has been given up. */
+  #late = false;
   readonly #gone = deferred<void>();
   readonly #exited = deferred<Ending>();
   #ending: Ending | undefined;
@@ -57,9 +66,10 @@ export class Launched {
     this.#daemon = options.daemonize === true;
     const fallback = this.#daemon ? 'ignore' : 'inherit';
     this.#inherit = options.inherit ?? [];
-    this.#child = start(planOf(program, options), {
+    this.#child = startProcess(planOf(program, options), {
       stdout: options.stdout ?? fallback,
       stderr: options.stderr ?? fallback,
+      daemon: this.#daemon,
       inherit: this.#inherit,
     });
     const control = this.#child.stdio[3];
@@ -77,14 +87,25 @@ export class Launched {
     return this.#child.pid;
   }
 
-  /** True until the first child has ended. */
+  /** True until the first child has ended, and the process that was ready, where that is another one. */
   get running(): boolean {
-    return this.#ending === undefined;
+    return this.#ending === undefined || this.#behind?.alive === true;
   }
 
   /** Resolves when the first child has ended. */
   get ended(): Promise<Ending> {
     return this.#exited.promise;
+  }
+
+  /**
+   * Resolves when the first child has ended, and the process that was ready, where that is another one; what they said is
+   * known by then. A wrapper may leave others behind that hold the private pipe.
+   */
+  async over(): Promise<Ending> {
+    const ending = await this.#exited.promise;
+    await within(afterwards, this.#gone.promise);
+    while (this.#behind?.alive === true) await new Promise((resolve) => setTimeout(resolve, interval));
+    return ending;
   }
 
   /** Resolves when nobody holds the private pipe any more: the process, and a daemon too, has ended. */
@@ -121,6 +142,11 @@ export class Launched {
     this.#control.write(frame);
   }
 
+  /** Tells a daemon that it need not end when this process does; one that is ready is told unasked. */
+  keep(): void {
+    this.#control.write(frameOf(this.#call, { kept: true } satisfies Kept));
+  }
+
   /**
    * Resolves to the pid of the process that is ready. Rejects at once with `IPCM_SERVICE_FAILED` when it will never be,
    * with its error as the cause and the end of its stderr; with `IPCM_TIMEOUT` when it takes longer than the option says.
@@ -128,50 +154,51 @@ export class Launched {
   async ready(timeout: number = defaultStartTimeout): Promise<number> {
     this.#child.ref();
     this.#control.ref();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(this.#late(timeout)), timeout);
-    });
     try {
-      return await Promise.race([this.#ready.promise, late]);
+      if (await within(timeout, this.#ready.promise)) return await this.#ready.promise;
+      this.#late = true;
+      throw this.#tooLate(timeout);
     } finally {
-      clearTimeout(timer);
       this.#unref();
     }
   }
 
-  /** Lets go: to the child it is as if this process had ended. A daemon does not mind. */
+  /** Gives a daemon up that was not ready in time. Resolves when it has ended, or a second later. */
+  async giveUp(): Promise<void> {
+    this.#control.end();
+    await within(afterwards, this.gone);
+    this.release();
+  }
+
+  /** Lets go: to the child it is as if this process had ended. A daemon that was kept does not mind. */
   release(): void {
     this.#control.destroy();
   }
 
-  /** Sends a signal to the first child; false when it has ended already. */
+  /**
+   * Sends a signal to the process that is ready, else to the first child; SIGKILL, which no wrapper can hand on, to both.
+   * False when it has ended already.
+   */
   kill(signal: NodeJS.Signals): boolean {
-    return this.running && this.#child.kill(signal);
+    const told = this.#behind?.kill(signal) === true;
+    if (told && signal !== 'SIGKILL') return true;
+    return (this.#ending === undefined && this.#child.kill(signal)) || told;
   }
 
   /**
-   * Asks it to end by SIGTERM, if it has not by itself after `patience` milliseconds, and by SIGKILL after another `grace`;
-   * a daemon is let go. Resolves when it has ended.
+   * Asks it to end by SIGTERM, if it has not by itself after `patience` milliseconds, and by SIGKILL after another `grace`.
+   * Resolves when it has ended.
    */
   async stop(grace: number, patience = 0): Promise<void> {
     this.release();
-    if (this.#daemon || !this.running) return;
+    if (!this.running) return;
     this.#child.ref();
-    if (patience > 0 && (await this.#endsIn(patience))) return;
+    const over = this.over();
+    if (patience > 0 && (await within(patience, over))) return;
     this.kill('SIGTERM');
-    if (await this.#endsIn(grace)) return;
+    if (await within(grace, over)) return;
     this.kill('SIGKILL');
-    await this.ended;
-  }
-
-  /** True when it has ended in so many milliseconds. */
-  async #endsIn(milliseconds: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
-    await Promise.race([this.ended, over]);
-    clearTimeout(timer);
-    return !this.running;
+    await over;
   }
 
   #listen(): void {
@@ -204,8 +231,16 @@ export class Launched {
   }
 
   #heard(report: ChildReport): void {
-    if (report.event === 'ready') this.#ready.resolve(report.pid);
+    if (report.event === 'ready') this.#heardReady(report.process);
     else this.#failure = report.error;
+  }
+
+  #heardReady(identity: ProcessIdentity): void {
+    // A daemon that comes after all ends when it finds the pipe closed.
+    if (this.#late) return;
+    if (this.#daemon) this.keep();
+    if (identity.pid !== this.#child.pid) this.#behind = new ReadyProcess(identity);
+    this.#ready.resolve(identity.pid);
   }
 
   #exit(ending: Ending): void {
@@ -234,43 +269,12 @@ export class Launched {
     });
   }
 
-  #late(timeout: number): IpcError {
+  #tooLate(timeout: number): IpcError {
     const said = this.#tail.text === '' ? '' : `; the end of its stderr:\n${this.#tail.text}`;
     return new IpcError(
       'IPCM_TIMEOUT',
       `${this.#call}: ${this.#what} was not ready in ${timeout} ms; raise startTimeout, or look what its start waits for${said}`,
       { pid: this.#child.pid ?? 0, details: { stderr: this.#tail.text } },
     );
-  }
-}
-
-/** What is undefined was not given, but in the params, which are somebody else's. */
-function given({ params, code, settings, ...rest }: Assignment): object {
-  const connect = settings['connect'];
-  const told = typeof connect === 'object' && connect !== null ? { ...settings, connect: defined(connect) } : settings;
-  return defined({ ...rest, params, code: code === undefined ? code : defined(code), settings: defined(told) });
-}
-
-function defined(members: object): object {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
-}
-
-interface Outputs {
-  readonly stdout: OutputTarget;
-  readonly stderr: OutputTarget;
-  readonly inherit: readonly Stream[];
-}
-
-function start({ command, env, cwd }: ReturnType<typeof planOf>, { stdout, stderr, inherit }: Outputs): ChildProcess {
-  const [file = '', ...args] = command;
-  const opened = [outputDescriptor(stdout), stderr === 'inherit' ? 'pipe' : outputDescriptor(stderr)] as const;
-  const stdio: StdioOptions = ['ignore', ...opened, 'pipe', ...inherit];
-  try {
-    // Loaded when it is needed: most services start no others.
-    return process.getBuiltinModule('node:child_process').spawn(file, args, { env, cwd, stdio });
-  } catch (error) {
-    throw new IpcError('IPCM_SERVICE_FAILED', `${quote(file)} cannot be started: ${String(error)}`, { cause: error });
-  } finally {
-    for (const descriptor of opened) if (typeof descriptor === 'number') closeSync(descriptor);
   }
 }

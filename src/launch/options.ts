@@ -26,7 +26,7 @@ export interface LaunchOptions {
   readonly cwd?: string | undefined;
   /** Default: `inherit`; for a daemon `ignore`. */
   readonly stdout?: OutputTarget | undefined;
-  /** Default: `inherit`, by way of this process; for a daemon `ignore`. */
+  /** Default: `inherit`, by way of this process (a daemon's goes there by itself); for a daemon `ignore`. */
   readonly stderr?: OutputTarget | undefined;
   /**
    * Run it as a daemon: detached from this process, its terminal and its session, so that it does not end with them.

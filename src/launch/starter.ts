@@ -11,6 +11,7 @@ const longPatience = 10_000;
 
 /** Watches the private pipe, whose end means that the starter has gone or has let go. */
 export class StarterWatch {
+  readonly #daemon: boolean;
   readonly #controller = new AbortController();
   readonly #timers = [
     setTimeout(() => this.#watch(), patience).unref(),
@@ -20,9 +21,13 @@ export class StarterWatch {
   #watching = false;
   #forcing = false;
 
-  /** `grace`: milliseconds after which this process is ended, should it not end by itself when its starter has gone. */
-  constructor(grace: number) {
+  /**
+   * `grace`: milliseconds after which this process is ended, should it not end by itself when its starter has gone. A daemon
+   * minds only until it is told that it is kept.
+   */
+  constructor(grace: number, daemon: boolean) {
     this.#grace = grace;
+    this.#daemon = daemon;
   }
 
   /** So many milliseconds it is instead. */
@@ -42,14 +47,14 @@ export class StarterWatch {
     this.#watch();
     if (this.#forcing) return;
     this.#forcing = true;
-    // An event loop that is blocked would never learn of it.
-    loadNative()?.endWith(controlDescriptor, this.#grace);
+    // An event loop that is blocked would never learn of it. It cannot be taken back, as it would have to be for a daemon.
+    if (!this.#daemon) loadNative()?.endWith(controlDescriptor, this.#grace);
   }
 
   #watch(): void {
     if (this.#watching) return;
     this.#watching = true;
-    whenClosed(loadNative(), () => {
+    whenClosed(loadNative(), this.#daemon, () => {
       // The same without the native part, as long as the event loop turns.
       setTimeout(() => process.kill(process.pid, 'SIGKILL'), this.#grace).unref();
       this.#controller.abort();
@@ -57,14 +62,16 @@ export class StarterWatch {
   }
 }
 
-/** Calls back when nobody holds the other end of the private pipe any more. */
-function whenClosed(native: Native | undefined, closed: () => void): void {
+/** Calls back when nobody holds the other end of the private pipe any more; not once something came, if that `frees`. */
+function whenClosed(native: Native | undefined, frees: boolean, closed: () => void): void {
   if (native === undefined) {
     const { Socket } = process.getBuiltinModule('node:net');
     const socket = new Socket({ fd: controlDescriptor, readable: true, writable: false });
     socket.on('error', () => undefined);
     socket.once('close', closed);
-    socket.resume();
+    socket.on('data', () => {
+      if (frees) socket.off('close', closed).destroy();
+    });
     socket.unref();
     return;
   }
@@ -73,8 +80,11 @@ function whenClosed(native: Native | undefined, closed: () => void): void {
   const rest = Buffer.alloc(1024);
   poller.start(readable, () => {
     try {
-      // What is said to a process that has been told what to be is read and means nothing.
-      if (readSync(controlDescriptor, rest) > 0) return;
+      // What is said to a process that has been told what to be means nothing, or that a daemon is kept.
+      if (readSync(controlDescriptor, rest) > 0) {
+        if (frees) poller.close();
+        return;
+      }
     } catch (error) {
       if (systemCode(error) === 'EAGAIN') return;
       // ECONNRESET, for one: who was there has left something unread.

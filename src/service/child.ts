@@ -2,13 +2,14 @@
  * The program of a process that was started for a service or a worker.
  *
  * The private pipe says what to be; the first answer on it is that this process is ready, or why it never will be. The end
- * of the pipe means that whoever started this process has gone: then it ends too, unless it is a daemon.
+ * of the pipe means that whoever started this process has gone: then it ends too, unless it is a daemon that was ready in time.
  */
 import { inspect } from 'node:util';
 import type { Assignment, Daemonize } from '../launch/assignment.ts';
 import { errorRecord } from '../launch/errors.ts';
 import { controlDescriptor, readFrame, StarterGone, writeFrame } from '../launch/frames.ts';
 import { guardStderr, StarterWatch } from '../launch/starter.ts';
+import { ownIdentity } from '../liveness/identity.ts';
 import { runRole } from './roles.ts';
 import { longestEnd, resolveSettings, settingsOf } from './settings.ts';
 
@@ -36,15 +37,15 @@ function daemonize({ inherit }: Daemonize): void {
 }
 
 async function begin(assignment: Assignment): Promise<void> {
-  const isDaemon = assignment.settings['daemon'] === true;
+  const { settings } = assignment;
   // That of a worker is bounded by its service; what a service's definition says is known later.
-  const starter = isDaemon ? undefined : new StarterWatch(longestEnd(resolveSettings(settingsOf(assignment.settings))));
+  const starter = new StarterWatch(longestEnd(resolveSettings(settingsOf(settings))), settings['daemon'] === true);
   let isReady = false;
   try {
     await runRole(assignment, starter, () => {
       isReady = true;
-      writeFrame({ event: 'ready', pid: process.pid });
-      starter?.begin();
+      writeFrame({ event: 'ready', process: ownIdentity() });
+      starter.begin();
     });
     process.exit();
   } catch (error) {

@@ -145,7 +145,7 @@ export class ServiceHandle<Request = unknown, Response = unknown> extends Servic
     return report;
   }
 
-  /** Terminate message, then SIGTERM, then SIGKILL; a daemon gets the message only. */
+  /** Terminate message, then SIGTERM, then SIGKILL. */
   async #end(timeout: number): Promise<void> {
     const launched = this.#launched;
     if (launched === undefined) return;

@@ -17,7 +17,13 @@ interface KeeperSettings {
 }
 
 /** Takes the store over, and shuts it down when it is told to, or when nobody has used it for some time. */
-export async function runKeeper({ info, settings }: Assignment, ready: () => void): Promise<void> {
+export async function runKeeper(
+  { info, settings }: Assignment,
+  starter: AbortSignal | undefined,
+  ready: () => void,
+): Promise<void> {
+  // Whoever hands the store over has given up, and keeps it: nothing that an end does may be done to it.
+  starter?.addEventListener('abort', () => process.kill(process.pid, 'SIGKILL'));
   const { idleTimeout, connect, ...rest } = settings as unknown as KeeperSettings;
   const { spawn, store } = await ipcmSpawned(info, { ...rest, ...connect });
   const told = new Promise<'told'>((resolve) => {

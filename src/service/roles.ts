@@ -22,7 +22,7 @@ export async function runRole(assignment: Assignment, starter: Starter, ready: (
       return runWorker(assignment, starter?.signal, ready);
     default: {
       const { runKeeper } = await import('./keeper.ts');
-      return runKeeper(assignment, ready);
+      return runKeeper(assignment, starter?.signal, ready);
     }
   }
 }

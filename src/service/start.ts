@@ -92,6 +92,8 @@ async function startNested<Request, Response>(
 ): Promise<ServiceHandle<Request, Response>> {
   checkReach('ipcmService', name, parent.client);
   assign(parent.ipcmInfo);
+  // Nobody waits, nor gives up.
+  if (options.wait === false && options.daemonize === true) launched.keep();
   if (options.daemonize !== true) parent.children.addService(name, launched);
   if (options.wait !== false) await launched.ready(options.startTimeout);
   const answers = new SharedAnswers(parent.client, parent.requests);
@@ -111,6 +113,8 @@ async function startWithHandle<Request, Response>(
     const ipcmInfo = formatInfo([protocol, serializer, route]);
     if (bus !== undefined) checkReach('ipcmService', name, bus);
     assign(ipcmInfo, options.ipcmInfo ?? bus);
+    // Nobody waits, nor gives up.
+    if (options.wait === false && options.daemonize === true) launched.keep();
     const connect = withAccessTo(options.ipcmInfo, options.connect);
     const client = await connectHandle(handleName(name), bus, ipcmInfo, connect);
     const answers = new OwnAnswers(client);
@@ -122,7 +126,7 @@ async function startWithHandle<Request, Response>(
       await client.disconnect(() => undefined);
       throw error;
     }
-    if (options.daemonize === true) launched.release();
+    if (options.daemonize === true && options.wait !== false) launched.release();
     return handle;
   } catch (error) {
     await bus?.unspawn();

@@ -1,7 +1,7 @@
 /** One child of a supervisor: a name, and the process that stands behind it at the moment. */
 import type { Client } from '../client/client.ts';
 import type { CodeReference } from '../launch/assignment.ts';
-import type { Launched } from '../launch/launched.ts';
+import type { Ending, Launched } from '../launch/launched.ts';
 import { launch } from '../launch/spares.ts';
 import { within } from '../launch/timer.ts';
 import { assignmentOf } from './assign.ts';
@@ -71,7 +71,7 @@ export class SupervisedChild {
     }
     this.#launched = launched;
     this.#restarts++;
-    void endOf(launched).then(() => this.#lost(launched));
+    void launched.over().then((ending) => this.#lost(launched, ending));
     return this.#pid;
   }
 
@@ -83,43 +83,40 @@ export class SupervisedChild {
     const launched = this.#launched;
     if (launched === undefined) return;
     this.#forget();
-    const { grace = defaultGrace } = this.spec;
-    const [begin, ended] = [performance.now(), endOf(launched)];
+    const [begin, over] = [performance.now(), launched.over()];
     let isTold = false;
     const tried = this.#port.client.tryMessage(this.name, { terminate: 1 }).then(
       ({ sent }) => (isTold = sent),
       () => undefined,
     );
-    await within(grace / 2, Promise.race([tried, ended]));
+    await within(this.#grace / 2, Promise.race([tried, over]));
     if (!isTold) launched.kill('SIGTERM');
-    await within(grace - (performance.now() - begin), ended);
-    launched.kill('SIGKILL');
-    await launched.ended;
-    // One that a wrapper had left behind sees that nobody holds it any more.
+    if (!(await within(this.#grace - (performance.now() - begin), over))) launched.kill('SIGKILL');
+    // One that no signal of ours reaches sees that nobody holds it any more.
     launched.release();
+    await over;
   }
 
-  /** Asks one that is starting to give up. */
+  /** Asks one that is starting to give up; after its grace it is killed. */
   interrupt(): void {
-    this.#starting?.kill('SIGTERM');
+    const starting = this.#starting;
+    if (starting?.kill('SIGTERM') !== true) return;
+    void within(this.#grace, starting.ended).then((ended) => ended || starting.kill('SIGKILL'));
   }
 
-  #lost(launched: Launched): void {
+  get #grace(): number {
+    return this.spec.grace ?? defaultGrace;
+  }
+
+  #lost(launched: Launched, ending: Ending): void {
     if (this.#launched !== launched) return;
     const pid = this.#pid;
     this.#forget();
-    void launched.ended.then(({ code, signal }) => {
-      this.#port.exited(this, { name: this.name, pid, code, signal, error: launched.failure });
-    });
+    this.#port.exited(this, { name: this.name, pid, ...ending, error: launched.failure });
   }
 
   #forget(): void {
     this.#launched = undefined;
     this.#pid = undefined;
   }
-}
-
-/** A process that was started through others has ended when its pipe has as well. */
-function endOf(launched: Launched): Promise<unknown> {
-  return Promise.all([launched.ended, launched.gone]);
 }

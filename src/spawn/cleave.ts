@@ -3,6 +3,7 @@ import type { OutputTarget } from '../launch/options.ts';
 import { launch } from '../launch/spares.ts';
 import type { ClientOptions } from '../client/options.ts';
 import { IpcError } from '../errors.ts';
+import { ownIdentity } from '../liveness/identity.ts';
 import type { Protocol, Store } from '../protocol/protocol.ts';
 
 /** How the new owner keeps the store. */
@@ -52,6 +53,11 @@ export async function cleave(parts: Cleavable, options: CleaveOptions): Promise<
     const settings = { daemon: true, guard, signal, sanityCheck, idleTimeout, connect: clientOptions };
     launched.assign({ role: 'keeper', name: 'keeper', info, code: undefined, params: undefined, settings });
     return { pid: await launched.ready(options.startTimeout) };
+  } catch (error) {
+    // The store may be its already.
+    await launched.giveUp();
+    await store.own?.(ownIdentity(), guard);
+    throw error;
   } finally {
     launched.release();
   }

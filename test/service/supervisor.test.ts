@@ -262,6 +262,84 @@ test('a supervisor that is part of a service uses its bus and stops with it', as
   await handle.stop();
 });
 
+test('with intensity 0 the first end is the last', async (t) => {
+  const log = new Log(t);
+  const supervisor = await ipcmSupervise({ intensity: 0, children: [log.child('a')] });
+  process.kill(pidOf(supervisor, 'a'), 'SIGKILL');
+  await assert.rejects(supervisor.ended, { code: 'IPCM_RESTART_LIMIT' });
+  assert.deepEqual(log.lines(), ['start a']);
+});
+
+/** A wrapper of two processes: it does not become the service, and waits for it. */
+const waiting = ['sh', '-c', '"$@"; exit $?', 'sh'];
+
+test('a child behind a wrapper is killed with it, and started again', async (t) => {
+  const log = new Log(t);
+  const { options, ...child } = log.child('wrapped');
+  const children = [{ ...child, options: { ...options, wrapper: waiting }, grace: 200 }];
+  const supervisor = await ipcmSupervise({ children });
+  const first = pidOf(supervisor, 'wrapped');
+  const restarted = next(supervisor, 'restarted');
+  process.kill(first, 'SIGKILL');
+  const { pid: second } = await restarted;
+  assert.notEqual(second, first);
+  const blocked = assert.rejects(supervisor.child('wrapped').request('block'));
+  await until('it is at it', async () => (await supervisor.child('wrapped').ready()) === true);
+  await supervisor.stop();
+  await blocked;
+  assert.ok(isGone(second), 'SIGKILL reached the service, not the wrapper alone');
+});
+
+test('a wrapper that leaves something behind does not keep its child from being started again', async (t) => {
+  const log = new Log(t);
+  const { options, ...child } = log.child('left');
+  const wrapper = ['sh', '-c', 'sleep 300 & echo $! >> "$0"; exec "$@"', `${log.file}.pids`];
+  await using supervisor = await ipcmSupervise({ children: [{ ...child, options: { ...options, wrapper } }] });
+  const restarted = next(supervisor, 'restarted');
+  process.kill(pidOf(supervisor, 'left'), 'SIGKILL');
+  await restarted;
+  assert.equal(await supervisor.child('left').request('pid'), pidOf(supervisor, 'left'));
+  const sleepers = readFileSync(`${log.file}.pids`, 'utf8').trim().split('\n').map(Number);
+  for (const pid of sleepers) process.kill(pid, 'SIGKILL');
+});
+
+test('a supervisor that is told to stop while a child starts kills it after its grace', async () => {
+  const endless = { onStart: () => new Promise<void>(() => undefined), handleRequest: () => null };
+  const bus = await ipcmSpawn({ sanityCheck: false });
+  const observer = await bus.connect('observer');
+  const children = [{ name: 'endless', service: endless, grace: 100 }];
+  const supervised = assert.rejects(ipcmSupervise({ ipcmInfo: bus.info, children, handleSignals: true }), {
+    code: 'IPCM_SERVICE_FAILED',
+  });
+  await until('it starts', () => observer.peerActive('endless'));
+  process.kill(process.pid, 'SIGTERM');
+  await supervised;
+  await observer.disconnect();
+  await bus.unspawn();
+});
+
+test('a child that has more to do than it can is restarted all the same when it is killed', async (t) => {
+  const log = new Log(t);
+  await using supervisor = await ipcmSupervise({ children: [log.child('busy')] });
+  const busy = supervisor.child<string, number>('busy');
+  const asked = Array.from({ length: 500 }, () => assert.rejects(busy.request('hang'), { code: 'IPCM_PEER_GONE' }));
+  const restarted = next(supervisor, 'restarted');
+  process.kill(pidOf(supervisor, 'busy'), 'SIGKILL');
+  await Promise.all(asked);
+  await restarted;
+  assert.equal(await busy.request('pid'), pidOf(supervisor, 'busy'));
+});
+
+test('a start and a grace may take as long as they like', async () => {
+  const slow = { handleRequest: () => null, onCleanup: () => new Promise<void>((resolve) => setTimeout(resolve, 300)) };
+  const child = { name: 'slow', service: slow, grace: Infinity, options: { startTimeout: Infinity } };
+  const supervisor = await ipcmSupervise({ children: [child] });
+  const exit = await ipcmService('other', slow, { startTimeout: Infinity });
+  await exit.stop({ timeout: Infinity });
+  assert.deepEqual(await exit.ended, { code: 0, signal: null });
+  await supervisor.stop();
+});
+
 test('options that cannot be are refused before anything is started', async () => {
   const child = { name: 'a', service: counted };
   for (const [options, message] of [

@@ -1,0 +1,32 @@
+/** Starts the process of a plan, with the private pipe on descriptor 3. */
+import type { ChildProcess, StdioOptions } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import type { Stream } from 'node:stream';
+import { IpcError, quote } from '../errors.ts';
+import { outputDescriptor, type LaunchPlan, type OutputTarget } from './options.ts';
+
+/** What its descriptors are. */
+export interface Outputs {
+  readonly stdout: OutputTarget;
+  readonly stderr: OutputTarget;
+  readonly daemon: boolean;
+  readonly inherit: readonly Stream[];
+}
+
+/** Starts it. Throws `IPCM_SERVICE_FAILED`. */
+export function startProcess({ command, env, cwd }: LaunchPlan, outputs: Outputs): ChildProcess {
+  const { stdout, stderr, daemon, inherit } = outputs;
+  const [file = '', ...args] = command;
+  // A daemon's goes on when this process has ended.
+  const isTold = stderr === 'inherit' && !daemon;
+  const opened = [outputDescriptor(stdout), isTold ? 'pipe' : outputDescriptor(stderr)] as const;
+  const stdio: StdioOptions = ['ignore', ...opened, 'pipe', ...inherit];
+  try {
+    // Loaded when it is needed: most services start no others.
+    return process.getBuiltinModule('node:child_process').spawn(file, args, { env, cwd, stdio });
+  } catch (error) {
+    throw new IpcError('IPCM_SERVICE_FAILED', `${quote(file)} cannot be started: ${String(error)}`, { cause: error });
+  } finally {
+    for (const descriptor of opened) if (typeof descriptor === 'number') closeSync(descriptor);
+  }
+}
