@@ -32,6 +32,15 @@ export function signalReaches(pid: number): boolean {
   }
 }
 
+/** A process in the midst of its end, which runs nothing any more; in include/linux/sched.h since ever. */
+const exiting = 0x4;
+
+/** True while the kernel ends a process that still counts as alive. */
+export function isExiting(pid: number): boolean {
+  const stat = readProcStat(pid);
+  return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X' && (stat.flags & exiting) !== 0;
+}
+
 /** As the reference's `pid_is_running`: 1 if running, 0 if not, -1 if running and not ours to signal. */
 export function pidIsRunning(pid: number): 1 | 0 | -1 {
   if (!Number.isSafeInteger(pid) || pid <= 0)

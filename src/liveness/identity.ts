@@ -16,8 +16,16 @@ export interface ProcessIdentity {
   readonly namespace: string | undefined;
 }
 
-/** State letter and start time of a process from /proc, or undefined where there is none to read. */
-export function readProcStat(pid: number): { readonly state: string; readonly start: string } | undefined {
+/** What is read of a process in /proc. */
+export interface ProcStat {
+  readonly state: string;
+  /** The kernel's own flags. */
+  readonly flags: number;
+  readonly start: string;
+}
+
+/** State letter, flags and start time of a process from /proc, or undefined where there is none to read. */
+export function readProcStat(pid: number): ProcStat | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -27,8 +35,8 @@ export function readProcStat(pid: number): { readonly state: string; readonly st
   }
   // The command in parentheses may itself hold spaces and parentheses, so fields are counted from its end.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [state, start] = [fields[0], fields[19]];
-  return state === undefined || start === undefined ? undefined : { state, start };
+  const [state, flags, start] = [fields[0], fields[6], fields[19]];
+  return state === undefined || start === undefined ? undefined : { state, flags: Number(flags), start };
 }
 
 function bootId(): string | undefined {
