@@ -148,3 +148,20 @@ test('the end of one line leaves the lease that another line of the process need
   await here.close();
   assert.equal(await leases(), 0);
 });
+
+test("whether a suspension is over the server's clock tells, whatever that of a host says", async (t) => {
+  const { store: here } = await store(t);
+  const [a, b] = [await connect(here, 'a'), await connect(here, 'b')];
+  await b.suspend(Date.now() / 1000 + 60);
+  const real = Date.now;
+  t.mock.method(Date, 'now', () => real() + 3_600_000);
+  assert.equal((await here.peer('b'))?.state, 'suspended');
+  assert.deepEqual(await a.deliver('b', outgoing('a', 'b', 'waits')), { taken: 1 });
+  assert.deepEqual(await here.reap(), []);
+  const again = await connect(here, 'b', { mode: 'reconnect' });
+  assert.deepEqual(contents(await again.receive(everything)), ['waits']);
+  t.mock.restoreAll();
+  await again.suspend(real() / 1000 - 1);
+  t.mock.method(Date, 'now', () => real() - 3_600_000);
+  assert.equal((await here.peer('b'))?.state, 'dead');
+});

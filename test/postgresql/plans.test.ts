@@ -22,6 +22,7 @@ function texts(): [name: string, text: string][] {
     identity: ownIdentity(),
     active: 1,
     expiresAt: undefined,
+    expired: undefined,
     acknowledge: false,
     process: '',
     silent: false,

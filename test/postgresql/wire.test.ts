@@ -2,7 +2,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
+import pg from 'pg';
+import { ipcmSpawn } from '../../src/bus.ts';
 import { Message } from '../../src/message/message.ts';
+import { protocol } from '../../src/protocols/postgresql/index.ts';
+import { until } from '../../src/testing/until.ts';
 import { TestServer } from './server.ts';
 import { codeOf, connect, contents, create, everything, open, outgoing, Report, serializer } from './scene.ts';
 
@@ -150,3 +154,63 @@ test('two stores in two schemas of one database do not see each other', async (t
   assert.equal((await first.peers()).length, 1);
   assert.equal(await codeOf(() => open(t, two.route)), 'IPCM_STORE_MISSING');
 });
+
+test('an id that no text of the database can hold costs its message alone', async (t) => {
+  const bus = await ipcmSpawn({ protocol, route: await server.route(), guard: false });
+  t.after(() => bus.unspawn());
+  const [a, b] = [await bus.connect('a'), await bus.connect('b')];
+  const ids = [randomUUID(), 'null\0byte', randomUUID()];
+  const sends = ids.map((id, content) => a.sendMessage(new Message({ id, from: 'a', to: 'b', content })));
+  const outcomes = await Promise.allSettled(sends);
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  );
+  await assert.rejects(async () => sends[1], { code: 'IPCM_STORE_FAILED', message: /null byte.*use another id/ });
+  const found = await b.getMessages();
+  assert.deepEqual(
+    found.map(({ content }) => content),
+    [0, 2],
+  );
+});
+
+for (const setting of ['never set', 'reset'] as const) {
+  test(`a reader that waits is woken by what others insert (its own setting was ${setting} there)`, async (t) => {
+    const { route, sql } = await schema();
+    const bus = await ipcmSpawn({ protocol, route, guard: false, serializer: 'JSON' });
+    t.after(() => bus.unspawn());
+    const reader = await bus.connect('reader');
+    await sql('INSERT INTO ipcm_peers(id, pid) VALUES ($1, $2)', ['perl', process.ppid]);
+    const other = new pg.Client(server.settings);
+    await other.connect();
+    t.after(() => other.end());
+    await other.query(`SET search_path = ${/search_path=(\w+)/.exec(route)?.[1] ?? ''}`);
+    if (setting === 'reset') await other.query("SET ipcm.telling = 'yes'; RESET ipcm.telling");
+    const hints: unknown[] = [];
+    other.on('notification', ({ payload }) => hints.push(payload));
+    const listening =
+      "SELECT 'ipcm_' || substr(encode(sha256(convert_to(current_schema() || '/reader', 'UTF8')), 'hex'), 1, 40) AS channel";
+    const { rows } = await other.query<{ channel: string }>(listening);
+    await other.query(`LISTEN "${rows[0]?.channel ?? ''}"`);
+    const send = async (content: string): Promise<number> => {
+      const waiting = reader.getMessages({ timeout: 8000 });
+      const begin = performance.now();
+      await other.query(insert, [randomUUID(), 'reader', 'perl', 1, serializer.serialize(content), false]);
+      const [message] = await waiting;
+      assert.equal(message?.content, content);
+      return performance.now() - begin;
+    };
+    // The look that needs no hint comes after ten seconds.
+    const first = await send('first');
+    assert.ok(first < 5000, `the first took ${first} ms`);
+    const ended = await sql(
+      "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'ipcm %'",
+    );
+    assert.ok(ended.length > 0);
+    const second = await send('second');
+    assert.ok(second < 5000, `the one after the connection was cut took ${second} ms`);
+    await until('the hints have come', () => hints.length === 2);
+    assert.deepEqual(hints, ['', '']);
+    await reader.disconnect();
+  });
+}

@@ -18,6 +18,7 @@ const flavour: Flavour = {
   bytes: (column) => `LENGTH(${column})`,
   locking: ' FOR UPDATE',
   silent: `NOT EXISTS (SELECT 1 FROM ipcm_leases WHERE process = SUBSTRING_INDEX(ipcm_peers.ipcm_process, ' ack', 1) AND expires > ${now})`,
+  expired: `suspend_expires <= ${now}`,
   givenIds: true,
 };
 

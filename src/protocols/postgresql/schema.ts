@@ -33,8 +33,8 @@ const text = [
   `CREATE OR REPLACE FUNCTION ipcm_wake() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_notify(${channel(`TG_TABLE_SCHEMA || '/' || NEW."to"`)}, ''); RETURN NULL; END $$`,
   `CREATE OR REPLACE FUNCTION ipcm_wake_peers() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_notify(${channel('TG_TABLE_SCHEMA')}, ''); RETURN NULL; END $$`,
   'DROP TRIGGER IF EXISTS ipcm_wake ON ipcm_messages',
-  // For those who do not give the hint themselves, as we do.
-  `CREATE TRIGGER ipcm_wake AFTER INSERT ON ipcm_messages FOR EACH ROW WHEN (current_setting('${telling}', true) IS NULL) EXECUTE FUNCTION ipcm_wake()`,
+  // For those who do not give the hint themselves, as we do. A setting that was reset is empty, and no longer null.
+  `CREATE TRIGGER ipcm_wake AFTER INSERT ON ipcm_messages FOR EACH ROW WHEN (coalesce(current_setting('${telling}', true), '') = '') EXECUTE FUNCTION ipcm_wake()`,
   // Also in sessions that leave the foreign keys unchecked.
   'ALTER TABLE ipcm_messages ENABLE ALWAYS TRIGGER ipcm_wake',
   'DROP TRIGGER IF EXISTS ipcm_wake_peers ON ipcm_peers',

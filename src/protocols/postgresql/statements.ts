@@ -17,6 +17,7 @@ const flavour: Flavour = {
   // Not the key: what others send may go on referring to it.
   locking: ' FOR NO KEY UPDATE OF ipcm_peers',
   silent: `NOT EXISTS (SELECT FROM ipcm_leases WHERE process = replace(ipcm_process, ' ack', '') AND expires >= ${now})`,
+  expired: `suspend_expires <= ${now}`,
   givenIds: true,
 };
 

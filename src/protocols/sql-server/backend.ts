@@ -9,7 +9,7 @@ import { ownIdentity, type ProcessIdentity } from '../../liveness/identity.ts';
 import type { Outgoing } from '../../protocol/protocol.ts';
 import { writeOwner } from '../directory/owner.ts';
 import type { Backend, Wakeup } from '../sql/contract.ts';
-import type { Value, Work } from '../sql/query.ts';
+import { MessageRefused, type Value, type Work } from '../sql/query.ts';
 import type { PeerRow } from '../sql/rows.ts';
 import type { Statements } from '../sql/statements.ts';
 import type { Channels, Database, Target, WakeupParts } from './database.ts';
@@ -124,6 +124,8 @@ export class ServerBackend implements Backend {
   /** Ids are UUIDs there; one that is none gets one that is always the same, so that two of it are still found to be. */
   idValues(id: string): readonly Value[] {
     if (uuid.test(id)) return [id, null];
+    if (this.database.capabilities.nullInNames === false && id.includes('\0'))
+      throw new MessageRefused('the database holds no null byte in a text; use another id');
     const hex = createHash('sha256').update(id).digest('hex');
     // Version 8 of RFC 9562: what is in it is our affair.
     const parts = [

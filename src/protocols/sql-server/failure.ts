@@ -1,6 +1,6 @@
 /** The errors of the bus for those of a server. */
 import { IpcError, isIpcError, systemCode, type ErrorCode } from '../../errors.ts';
-import { DuplicateId } from '../sql/query.ts';
+import { DuplicateId, MessageRefused } from '../sql/query.ts';
 import type { Database, Verdict } from './database.ts';
 
 /** Which store an error is about. */
@@ -21,11 +21,14 @@ const unreachable = new Set([
   'ENETUNREACH',
   'ENETDOWN',
   'EAI_AGAIN',
+  // Names that the network does not tell for a moment; a unix socket at which many wait to be let in.
+  'ENOTFOUND',
+  'EAGAIN',
 ]);
 
 /** What an error means: the system's for all databases alike, the rest as the database says. */
 export function judge(database: Database, error: unknown): Verdict {
-  if (isIpcError(error) || error instanceof DuplicateId) return 'other';
+  if (isIpcError(error) || error instanceof MessageRefused) return 'other';
   const code = systemCode(error);
   if (code !== undefined && unreachable.has(code)) return 'lost';
   return database.judge(error);
@@ -45,7 +48,7 @@ const codes: Readonly<Record<Exclude<Verdict, 'duplicate' | 'other' | 'orphan'>,
 
 /** The error for one of a driver's. `doing` completes "cannot …". What is none of a database's stays as it is. */
 export function explain(error: unknown, verdict: Verdict, doing: string, place: Place, after?: number): unknown {
-  if (isIpcError(error) || error instanceof DuplicateId) return error;
+  if (isIpcError(error) || error instanceof MessageRefused) return error;
   if (!(error instanceof Error)) return error;
   if (verdict === 'duplicate') return new DuplicateId(error.message, { cause: error });
   const facts = { cause: error, ...place };

@@ -8,7 +8,7 @@
  * What else is done by a single statement does the same when it is done twice.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IpcError } from '../../errors.ts';
+import { IpcError, systemCode } from '../../errors.ts';
 import type { Session } from '../sql/contract.ts';
 import type { Query, Result, Work } from '../sql/query.ts';
 import { writeAtExit } from './at-exit.ts';
@@ -60,6 +60,7 @@ const longestPause = 500;
 const leastConnecting = 3000;
 const nothing: Result = { rows: [], changes: 0 };
 const ignore = (): void => undefined;
+const fault = (error: unknown): unknown => error ?? new Error('no reason was given');
 
 /** A session on a line. */
 export class ServerSession implements Session {
@@ -139,9 +140,13 @@ export class ServerSession implements Session {
     const { line, place } = this.#parts;
     line.hold(true);
     try {
-      await this.#connect(undefined);
-    } catch (error) {
-      throw explain(error, judge(line.database, error), 'connect', place);
+      for (const end = performance.now() + leastConnecting; ; await sleep(longestPause * Math.random())) {
+        const error = await this.#connect(undefined).then(() => undefined, fault);
+        if (error === undefined) return;
+        // There is a server, at which too many others wait to be let in.
+        const isCrowded = systemCode(error) === 'EAGAIN' && performance.now() < end;
+        if (!isCrowded) throw explain(error, judge(line.database, error), 'connect', place);
+      }
     } finally {
       line.hold(false);
     }

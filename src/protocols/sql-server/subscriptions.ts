@@ -33,8 +33,14 @@ export class Subscriptions {
     const { hints } = link;
     if (hints === undefined) return;
     hints.onHint((channel) => this.#wake(channel));
-    await Promise.all([...this.#wakes.keys()].map((channel) => hints.listen(channel)));
+    // From now on, so that it is told of what is added meanwhile as well.
     this.#link = link;
+    try {
+      await Promise.all([...this.#wakes.keys()].map((channel) => hints.listen(channel)));
+    } catch (error) {
+      this.#link = undefined;
+      throw error;
+    }
     this.wakeAll();
   }
 

@@ -10,7 +10,7 @@ import type { Statements } from './statements.ts';
 
 /**
  * A way into the database. Errors are those of the bus (`IPCM_STORE_MISSING`, `IPCM_STORE_FULL`, `IPCM_STORE_FAILED`,
- * `IPCM_ROUTE_INVALID`), but for {@link DuplicateId}. `doing` completes "cannot …" in their messages.
+ * `IPCM_ROUTE_INVALID`), but for {@link MessageRefused}. `doing` completes "cannot …" in their messages.
  */
 export interface Session {
   /** Runs work in one transaction that holds the right to write from its beginning; waits for others who have it. */
@@ -83,7 +83,7 @@ export interface Backend {
   readonly statements: Statements;
   /** Throws `IPCM_INVALID_NAME` for a name that this database cannot hold. */
   checkName(name: string): void;
-  /** An id as it is bound: all the values that stand for it in a row. */
+  /** An id as it is bound: all the values that stand for it in a row. Throws {@link MessageRefused}. */
   idValues(id: string): readonly Value[];
   /** Whether a process that is recorded in the store still lives. `silent`: its lease is over, or it has none. */
   isAlive(identity: ProcessIdentity, silent: boolean): boolean;
@@ -95,7 +95,7 @@ export interface Backend {
   readonly tenure?: Tenure;
   /**
    * Sends a batch at once, where the database has a way that is better than the shared one. Resolves to its length, or to 0 when
-   * the peer is not the one that was seen. Throws {@link DuplicateId}.
+   * the peer is not the one that was seen. Throws {@link MessageRefused}.
    */
   send?(peer: PeerRow, batch: readonly Outgoing[]): Awaitable<number>;
   /** See `Store.own`. */

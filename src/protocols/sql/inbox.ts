@@ -13,7 +13,7 @@ import { IpcError, isIpcError, quote } from '../../errors.ts';
 import type { Awaitable, ConnectionReport, Incoming, Limits, Outgoing, ReceiveLimit } from '../../protocol/protocol.ts';
 import { andThen, orElse } from './awaitable.ts';
 import type { Backend } from './contract.ts';
-import { DuplicateId, type Row, type Statement, type Value, type Work } from './query.ts';
+import { MessageRefused, type Row, type Statement, type Value, type Work } from './query.ts';
 import { valuesOf } from './outbox.ts';
 import { bytesOf, idValue, numberOf, textOf } from './rows.ts';
 import { isBroadcast, Room, valueOf, type Slice, type Waiting } from './slice.ts';
@@ -151,8 +151,8 @@ export class Inbox {
     return orElse(
       () => put(messages),
       (error) => {
-        if (!(error instanceof DuplicateId)) throw error;
-        // One of them waits elsewhere under the same id: rather than be lost they get others.
+        if (!(error instanceof MessageRefused)) throw error;
+        // One of them waits elsewhere under the same id, or has one that cannot be: rather than be lost they get others.
         return put(messages.map(({ message, bytes }) => ({ message: message.clone({ id: randomUUID() }), bytes })));
       },
     );

@@ -6,7 +6,7 @@ import { IpcError, quote } from '../../errors.ts';
 import type { Awaitable, Delivery, Outgoing } from '../../protocol/protocol.ts';
 import { andThen } from './awaitable.ts';
 import type { Backend } from './contract.ts';
-import { DuplicateId, type Value, type Work } from './query.ts';
+import { DuplicateId, MessageRefused, type Value, type Work } from './query.ts';
 import { hasExpired, isDead, lifeOf, peerRow, type PeerRow } from './rows.ts';
 
 /** How long a peer judged alive is believed to be the same process, in milliseconds; that one is there is asked each time. */
@@ -80,14 +80,18 @@ export class Outbox {
     return session.write('send messages', work);
   }
 
-  /** An id that another waiting message has costs that message alone: the batch is sent one by one up to it. */
+  /** An id that cannot be, or that another waiting message has, costs its message alone: up to it they are sent one by one. */
   async #failed(error: unknown, name: string, batch: readonly Outgoing[]): Promise<Delivery> {
-    if (!(error instanceof DuplicateId)) throw error;
+    if (!(error instanceof MessageRefused)) throw error;
     const [first] = batch;
     if (first === undefined) return { taken: 0 };
     if (batch.length > 1) return this.deliver(name, [first]);
     const id = quote(first.message.id);
-    const text = `cannot send to ${quote(name)}: a message of the id ${id} waits already, and ids are unique in a database`;
+    const why =
+      error instanceof DuplicateId
+        ? `a message of the id ${id} waits already, and ids are unique in a database`
+        : `the id ${id} cannot be stored: ${error.message}`;
+    const text = `cannot send to ${quote(name)}: ${why}`;
     return { taken: 0, error: new IpcError('IPCM_STORE_FAILED', text, { ...this.#facts(name), cause: error }) };
   }
 

@@ -44,7 +44,12 @@ export interface Result {
 /** Several queries with code in between. */
 export type Work<T> = Generator<Query, T, Result>;
 
-/** A message with an id that another waiting message has. */
-export class DuplicateId extends Error {
+/** A message that cannot be in this database as it is, whatever the others of its batch are. */
+export class MessageRefused extends Error {
+  override readonly name: string = 'MessageRefused';
+}
+
+/** One with an id that another waiting message has. */
+export class DuplicateId extends MessageRefused {
   override readonly name = 'DuplicateId';
 }

@@ -10,6 +10,8 @@ export interface PeerRow {
   /** When it connected; undefined for one that is leaving. */
   readonly active: number | undefined;
   readonly expiresAt: number | undefined;
+  /** Whether that is over, where the database tells it by its own clock. */
+  readonly expired: boolean | undefined;
   /** True when its messages outlive it. */
   readonly acknowledge: boolean;
   /** True when it answers requests. */
@@ -57,6 +59,7 @@ export function peerRow(row: Row): PeerRow | undefined {
     identity: pid === undefined ? undefined : known ? full : bareIdentity(pid),
     active,
     expiresAt: pid === undefined ? numberOf(row['suspend_expires']) : undefined,
+    expired: 'expired' in row ? row['expired'] === true || row['expired'] === 1 : undefined,
     acknowledge: known && process?.endsWith(' ack') === true,
     service: known && process?.split(' ').includes('service') === true,
     since: known ? numberOf(row['ipcm_since']) : undefined,
@@ -75,8 +78,8 @@ export function processColumn({ identity, service, acknowledge }: ConnectRequest
 }
 
 /** True when a suspended client has missed its deadline. */
-export function hasExpired({ expiresAt }: PeerRow): boolean {
-  return expiresAt !== undefined && expiresAt * 1000 <= Date.now();
+export function hasExpired({ expiresAt, expired }: PeerRow): boolean {
+  return expiresAt !== undefined && (expired ?? expiresAt * 1000 <= Date.now());
 }
 
 /** True when the client died, or missed its deadline. */

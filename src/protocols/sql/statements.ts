@@ -40,6 +40,8 @@ export interface Flavour {
   readonly locking?: string;
   /** True for a client whose lease is over, by the database's clock; where hosts share a database. */
   readonly silent?: string;
+  /** True for a suspended client whose deadline is over, likewise. */
+  readonly expired?: string;
   /** True where ids are UUIDs: any other one stands in `ipcm_id`, and a UUID made from it in `id`. */
   readonly givenIds?: boolean;
 }
@@ -56,8 +58,9 @@ export function makeStatements(flavour: Flavour) {
   const change = (text: string): Statement => ({ text, rows: false });
   const size = flavour.bytes('content');
   const name = `${flavour.text('id')} AS id`;
-  const silent = flavour.silent === undefined ? '' : `, ${flavour.silent} AS silent`;
-  const peer = `SELECT ${name}, pid, active, suspend_expires, ipcm_process, ipcm_since${silent} FROM`;
+  const judged = Object.entries({ silent: flavour.silent, expired: flavour.expired });
+  const judgements = judged.map(([column, text]) => (text === undefined ? '' : `, ${text} AS ${column}`)).join('');
+  const peer = `SELECT ${name}, pid, active, suspend_expires, ipcm_process, ipcm_since${judgements} FROM`;
   const sender = `${flavour.text(from)} AS ${from}`;
   const here = '(active IS NOT NULL OR pid IS NOT NULL)';
   const ids = flavour.givenIds === true ? 'id, ipcm_id' : 'id';
