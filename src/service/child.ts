@@ -37,11 +37,11 @@ function daemonize({ inherit }: Daemonize): void {
 }
 
 async function begin(assignment: Assignment): Promise<void> {
-  const { settings } = assignment;
-  // That of a worker is bounded by its service; what a service's definition says is known later.
-  const starter = new StarterWatch(longestEnd(resolveSettings(settingsOf(settings))), settings['daemon'] === true);
   let isReady = false;
   try {
+    const { settings } = assignment;
+    // That of a worker is bounded by its service; what a service's definition says is known later.
+    const starter = new StarterWatch(longestEnd(resolveSettings(settingsOf(settings))), settings['daemon'] === true);
     await runRole(assignment, starter, () => {
       isReady = true;
       writeFrame({ event: 'ready', process: ownIdentity() });

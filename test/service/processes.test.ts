@@ -69,6 +69,12 @@ describe('a service in a process of its own', () => {
     assert.ok(!met.has('forked'));
   });
 
+  it('says which of its settings makes no sense', async () => {
+    const service = ipcmService('wrong', () => 1, { spawn, drainTimeout: -1 });
+    const { cause } = await rejectsWith(service, 'IPCM_SERVICE_FAILED');
+    assert.match(String(cause), /drainTimeout/);
+  });
+
   it('is started by the interpreter and the command that it is given', async () => {
     const execPath = join(folder, 'another-node');
     symlinkSync(process.execPath, execPath);
