@@ -4,6 +4,8 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
+import { ipcmConnect } from '../../src/bus.ts';
+import { protocol } from '../../src/protocols/sqlite/index.ts';
 import {
   codeOf,
   connect,
@@ -154,6 +156,24 @@ test('the reference joins, sends, reads and leaves in tables that we made', asyn
   theirs.prepare('UPDATE ipcm_peers SET pid = NULL, active = NULL, suspend_expires = NULL WHERE id = ?').run('theirs');
   assert.equal(await store.peer('theirs'), undefined);
   assert.equal(await codeOf(() => ours.deliver('theirs', outgoing('ours', 'theirs', 1))), 'IPCM_PEER_GONE');
+});
+
+test('a reader that waits finds what the reference inserts, which gives no hint, with the next look', async (t) => {
+  const store = await create(t);
+  const info = JSON.stringify([protocol.className, 'JSON', store.route]);
+  const reader = await ipcmConnect('reader', info, { protocol });
+  const theirs = sql(t, store.route);
+  theirs.prepare('INSERT INTO ipcm_peers(`id`, `pid`) VALUES (?, ?)').run('theirs', process.ppid);
+  const waiting = reader.getMessages({ timeout: 20_000 });
+  await new Promise(setImmediate);
+  const begin = performance.now();
+  insertAsReference(theirs, 'theirs', 'reader', 'unannounced');
+  const [message] = await waiting;
+  const took = performance.now() - begin;
+  assert.equal(message?.content, 'unannounced');
+  // It looks four times a second.
+  assert.ok(took < 2000, `${took} ms`);
+  await reader.disconnect();
 });
 
 test('a client that we left is nobody to the reference; one that is leaving still has its pid', async (t) => {
