@@ -10,6 +10,7 @@ import type { Client } from '../client/client.ts';
 import { IpcError } from '../errors.ts';
 import { deferred } from '../launch/deferred.ts';
 import type { Message } from '../message/message.ts';
+import { giveHandleName } from './handle-name.ts';
 import { Requests } from './requests.ts';
 import { readContent } from './wire.ts';
 
@@ -94,6 +95,7 @@ export class OwnAnswers implements Answers {
     await this.#reading;
     // Answers that nobody waits for any more are nobody's loss.
     await this.client.disconnect(() => undefined);
+    giveHandleName(this.client.id);
   }
 
   get #wanted(): boolean {

@@ -4,7 +4,6 @@ import type { Client } from '../client/client.ts';
 import { IpcError, isIpcError } from '../errors.ts';
 import type { Ending, Launched } from '../launch/launched.ts';
 import type { Message } from '../message/message.ts';
-import { randomHex } from '../message/random.ts';
 import type { ShutdownReport, Spawn } from '../spawn/spawn.ts';
 import type { Answers } from './answers.ts';
 import { ServicePeer } from './peer.ts';
@@ -161,9 +160,4 @@ export class ServiceHandle<Request = unknown, Response = unknown> extends Servic
     }
     await launched.stop(Math.min(timeout, 1000), patience);
   }
-}
-
-/** A name for the client behind a handle: nobody else has it. */
-export function handleName(service: string): string {
-  return `${service.slice(0, 100)}-handle-${process.pid}-${randomHex(4)}`;
 }

@@ -14,7 +14,8 @@ import { assignmentOf, checkReach, parentService } from './assign.ts';
 import { referenceOf } from './code.ts';
 import type { DefinedService } from './define.ts';
 import type { Service, ServiceDefinition, ServiceSettings } from './definition.ts';
-import { handleName, ServiceHandle } from './handle.ts';
+import { ServiceHandle } from './handle.ts';
+import { takeHandleName } from './handle-name.ts';
 import { withAccessTo } from '../spawn/held-access.ts';
 import { withAccessOf } from './held-access.ts';
 
@@ -116,7 +117,7 @@ async function startWithHandle<Request, Response>(
     // Nobody waits, nor gives up.
     if (options.wait === false && options.daemonize === true) launched.keep();
     const connect = withAccessTo(options.ipcmInfo, options.connect);
-    const client = await connectHandle(handleName(name), bus, ipcmInfo, connect);
+    const client = await connectHandle(takeHandleName(name), bus, ipcmInfo, connect);
     const answers = new OwnAnswers(client);
     const handle = new ServiceHandle<Request, Response>({ name, answers, bus, ipcmInfo, launched });
     try {
@@ -150,7 +151,7 @@ export async function ipcmServiceHandle<Request = unknown, Response = unknown>(
   options: ConnectOptions & { readonly client?: string | undefined } = {},
 ): Promise<ServiceHandle<Request, Response>> {
   checkName('ipcmServiceHandle', name);
-  const { client: clientName = handleName(name), ...rest } = options;
+  const { client: clientName = takeHandleName(name), ...rest } = options;
   const client = await ipcmConnect(clientName, info, { ...rest, ack: false });
   const ipcmInfo = formatInfo(parseInfo('ipcmServiceHandle', info));
   return new ServiceHandle({ name, answers: new OwnAnswers(client), ipcmInfo, bus: undefined, launched: undefined });

@@ -11,7 +11,7 @@ import { OwnAnswers, SharedAnswers } from './answers.ts';
 import { checkReach, parentService } from './assign.ts';
 import { referenceOf } from './code.ts';
 import type { Service } from './definition.ts';
-import { handleName } from './handle.ts';
+import { takeHandleName } from './handle-name.ts';
 import { withAccessTo } from '../spawn/held-access.ts';
 import { withAccessOf } from './held-access.ts';
 import { SupervisedChild } from './supervised-child.ts';
@@ -58,7 +58,7 @@ async function makeSupervisor(
   const { spawn } = options;
   const connect = withAccessTo(options.ipcmInfo ?? bus, options.connect);
   const ipcmInfo = parent?.ipcmInfo ?? formatInfo(parseInfo('ipcmSupervise', options.ipcmInfo ?? bus ?? ''));
-  const name = handleName('supervisor');
+  const name = takeHandleName('supervisor');
   const own = (): Promise<Client> => bus?.connect(name, connect) ?? ipcmConnect(name, ipcmInfo, connect);
   const answers =
     parent === undefined ? new OwnAnswers(await own()) : new SharedAnswers(parent.client, parent.requests);

@@ -76,6 +76,8 @@ describe('connect, request and leave, again and again, leaves nothing', () => {
         assert.ok(more <= Math.min(keptOpen, cycles / 3 + 2), facts);
         const client = await bus.connect('looking around');
         assert.deepEqual(await client.peers(), ['steady']);
+        const names = [...(await client.allStats()).keys()];
+        assert.ok(names.length < 10, `counts are kept of ${names.length} names`);
         const before = descriptors().length;
         for (let n = 0; n < processCycles; n++) await processCycle(bus, n);
         await until('descriptors are let go', () => descriptors().length <= before + processCycles + 2);
