@@ -49,7 +49,10 @@ function forget(): void {
 /** Microseconds of the stamp that `stampEnd` has read. */
 let micros = 0;
 
-/** Where a stamp of ten digits, a point and up to six digits ends; -1 if it is another. */
+/**
+ * Where a stamp of ten digits, a point and up to six digits ends; -1 if it is another, or one after the year 2255, whose
+ * microseconds no number holds.
+ */
 function stampEnd(bytes: Buffer, from: number): number {
   let value = 0;
   let at = from;
@@ -58,7 +61,7 @@ function stampEnd(bytes: Buffer, from: number): number {
     if (digit < 0 || digit > 9) return -1;
     value = value * 10 + digit;
   }
-  if (value < 1e9 || bytes[at++] !== point) return -1;
+  if (value < 1e9 || value > 9e9 || bytes[at++] !== point) return -1;
   let fraction = 0;
   let places = 0;
   for (; places < 6; places++, at++) {

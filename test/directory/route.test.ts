@@ -62,7 +62,8 @@ test('TMPDIR decides where a temporary route goes', async (t) => {
   process.env['TMPDIR'] = folder(t);
   const made = await protocol.create({ ...options, route: undefined, owner: ownIdentity(), guard: true });
   assert.ok(made.route.startsWith(`${process.env['TMPDIR']}/ipcm-`));
-  assert.deepEqual(await protocol.findStale?.(), []);
+  // Others may have left some in the system's folders.
+  assert.ok(!(await protocol.findStale?.())?.some(({ route }) => route === made.route));
 });
 
 test('an empty directory and a store are adopted, anything else is not', async (t) => {
