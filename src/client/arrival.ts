@@ -2,7 +2,7 @@
  * How a reader waits: for a hint, for the slow look that makes up for a lost one, for its deadline or its signal.
  *
  * A hint that comes while nobody waits is remembered, so that none is lost between a look that found nothing and the
- * wait that follows it. While somebody waits a timer holds the process; an idle client does not.
+ * wait that follows it. While somebody waits a timer holds the process, unless told not to; an idle client does not.
  */
 
 /** How a wait may end early. */
@@ -25,6 +25,8 @@ export class Arrival {
   readonly #watch: (wake: () => void) => () => void;
   readonly #lookAgain: number;
   readonly #waiters = new Set<Waiter>();
+  /** Waiters that hold the process. */
+  #holding = 0;
   #stop: (() => void) | undefined;
   #hinted = false;
   #timer: NodeJS.Timeout | undefined;
@@ -64,7 +66,7 @@ export class Arrival {
   }
 
   /** Resolves to true when it is worth looking again, to false at the deadline (of `deadlineOf`). */
-  wait(deadline: number, signal: AbortSignal | undefined): Promise<boolean> {
+  wait(deadline: number, signal: AbortSignal | undefined, holds = true): Promise<boolean> {
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     if (this.#hinted) return Promise.resolve(true);
     const left = deadline - performance.now();
@@ -74,7 +76,7 @@ export class Arrival {
         this.#waiters.delete(waiter);
         clearTimeout(timer);
         signal?.removeEventListener('abort', abort);
-        if (this.#waiters.size === 0) this.#timer?.unref();
+        if (holds && --this.#holding === 0) this.#timer?.unref();
       };
       const abort = (): void => {
         end();
@@ -94,8 +96,9 @@ export class Arrival {
       const timer = left < 2 ** 31 ? setTimeout(expire, left) : undefined;
       signal?.addEventListener('abort', abort, { once: true });
       this.#waiters.add(waiter);
-      this.#timer ??= setInterval(() => this.wake(), this.#lookAgain);
-      this.#timer.ref();
+      this.#timer ??= setInterval(() => this.wake(), this.#lookAgain).unref();
+      if (!holds) timer?.unref();
+      else if (++this.#holding === 1) this.#timer.ref();
     });
   }
 }

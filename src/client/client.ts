@@ -22,7 +22,7 @@ import { clientsOn, registerClient, unregisterClient } from './local-clients.ts'
 import type { ResolvedClientOptions } from './options.ts';
 import type { Packet } from './packet.ts';
 import { findPeer, isPresent, peerNames, peersTimeout, waitForPeers } from './peers.ts';
-import { Reader, type IterateOptions } from './reader.ts';
+import { Reader, type GetWait, type IterateOptions } from './reader.ts';
 import { Sender } from './sender.ts';
 import { expiry, type SuspendOptions } from './suspension.ts';
 import { waitFor } from './wait-for.ts';
@@ -31,7 +31,7 @@ import { waitFor } from './wait-for.ts';
 export type SendResult = { readonly sent: true } | { readonly sent: false; readonly error: IpcError };
 
 /** How `getMessages` reads. */
-export interface GetOptions extends WaitOptions {
+export interface GetOptions extends GetWait {
   /**
    * Messages at most. Default 4096: a larger backlog comes in several calls, so that memory stays bounded. From a database a
    * call brings no more than that, whatever the limit.

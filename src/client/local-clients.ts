@@ -36,3 +36,15 @@ export function unregisterClient(client: LocalClient): void {
 export function clientsOn(route: string): LocalClient[] {
   return [...clients].filter((client) => client.route === route);
 }
+
+const obedient = new WeakSet<LocalClient>();
+
+/** Says of a client that whoever has it obeys a terminate message: it leaves when what it has in hand is done. */
+export function leavesByItself(client: LocalClient): void {
+  obedient.add(client);
+}
+
+/** True for a client of which that was said. */
+export function willLeave(client: LocalClient): boolean {
+  return obedient.has(client);
+}

@@ -14,6 +14,12 @@ export interface IterateOptions extends WaitOptions {
   readonly terminate?: boolean | undefined;
 }
 
+/** How `get` waits. */
+export interface GetWait extends WaitOptions {
+  /** False: the wait does not keep the process alive. Default true. */
+  readonly ref?: boolean | undefined;
+}
+
 /** What a reader is made of. */
 export interface ReaderParts extends InboxPort {
   readonly stats: Stats;
@@ -62,7 +68,7 @@ export class Reader {
   }
 
   /** What is there; with a timeout or a signal, waits for the first. */
-  async get(messages: number, options: WaitOptions): Promise<Message[]> {
+  async get(messages: number, options: GetWait): Promise<Message[]> {
     const limit = { messages, bytes: sliceBytes };
     const mayWait = options.timeout !== undefined || options.signal !== undefined;
     const take = (): Message[] => this.inbox.take(messages);
@@ -120,7 +126,7 @@ export class Reader {
    * What `take` finds in the buffer, once there is something; undefined at the timeout and when closed. The buffer is filled
    * and emptied in one step each, so that of two who wait at once none hands out what comes later before what came first.
    */
-  async #first<T>(take: () => T | undefined, limit: ReceiveLimit, options: WaitOptions): Promise<T | undefined> {
+  async #first<T>(take: () => T | undefined, limit: ReceiveLimit, options: GetWait): Promise<T | undefined> {
     const buffered = take();
     if (buffered !== undefined) return buffered;
     const deadline = deadlineOf(options.timeout);
@@ -137,7 +143,7 @@ export class Reader {
       await done;
       if (this.#parts.connection.spin?.() === true) continue;
       // Where the event loop was busy past the deadline a message may have come in time: one last look tells.
-      over = !(await this.#arrival.wait(deadline, options.signal));
+      over = !(await this.#arrival.wait(deadline, options.signal, options.ref));
       this.#turn = performance.now();
     }
     return undefined;

@@ -58,6 +58,7 @@ export class Launched {
   #ending: Ending | undefined;
   #failure: ErrorRecord | undefined;
   #spawnError: Error | undefined;
+  #isHolding = false;
 
   /** Starts `program`; nothing of it runs before {@link assign}. `what` names it in errors: `service "echo"`. */
   constructor(call: string, what: string, program: string, options: LaunchOptions & Inheritance) {
@@ -106,6 +107,13 @@ export class Launched {
     await within(afterwards, this.#gone.promise);
     while (this.#behind?.alive === true) await new Promise((resolve) => setTimeout(resolve, interval));
     return ending;
+  }
+
+  /** Says whether the first child keeps this process alive until it has ended. At first it does not. */
+  hold(isHolding: boolean): void {
+    this.#isHolding = isHolding;
+    if (isHolding) this.#child.ref();
+    else this.#child.unref();
   }
 
   /** Resolves when nobody holds the private pipe any more: the process, and a daemon too, has ended. */
@@ -226,7 +234,7 @@ export class Launched {
   }
 
   #unref(): void {
-    this.#child.unref();
+    if (!this.#isHolding) this.#child.unref();
     this.#control.unref();
   }
 

@@ -1,16 +1,21 @@
 /**
  * Where the answers to a handle's requests come in.
  *
- * A handle outside a service has a client of its own, which is read while somebody waits: while nothing is open and nobody
- * polls nothing is read, and the process is not kept alive. What comes in besides answers is kept for `messages`. Inside a
- * service it is the service that reads, and that deals with everything else.
+ * A handle outside a service has a client of its own, which is read all the time: whoever sends to it, a broadcast among
+ * others, does not wait for somebody to ask. The process is kept alive only while a request is open or somebody polls. What
+ * comes in besides answers is kept for `messages`; a terminate message is obeyed. Inside a service it is the service that
+ * reads, and that deals with everything else.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { deadlineOf, type WaitOptions } from '../client/arrival.ts';
 import type { Client } from '../client/client.ts';
-import { IpcError } from '../errors.ts';
+import { leavesByItself } from '../client/local-clients.ts';
+import { IpcError, isIpcError, quote, warn } from '../errors.ts';
 import { deferred } from '../launch/deferred.ts';
+import { within } from '../launch/timer.ts';
 import type { Message } from '../message/message.ts';
 import { giveHandleName } from './handle-name.ts';
+import { Kept } from './kept.ts';
 import { Requests } from './requests.ts';
 import { readContent } from './wire.ts';
 
@@ -28,39 +33,55 @@ export interface Answers {
   close(error: IpcError): Promise<void>;
 }
 
-/** Why the reader stops: nobody waits. Made once, since an abort without a reason makes an error with a stack. */
-const enough = new Error('nobody waits for an answer');
+/** Messages that are kept for `messages`: more than that, and nobody asks for them. */
+const mostKept = 4096;
+/** Milliseconds that answers are waited for after a terminate message: as long as a service drains, unless told otherwise. */
+const longestDrain = 5000;
+/** Milliseconds before reading is tried again where it failed for a reason that may pass. */
+const pause = 250;
+
+const done = Promise.resolve();
 
 /** Answers that come to a client of the handle's own. */
 export class OwnAnswers implements Answers {
   readonly client: Client;
   readonly requests: Requests;
-  #kept: Message[] = [];
+  readonly #kept: Kept<number, Message>;
   /** Messages that were no answers, so far. */
   #others = 0;
   /** Who waits for something to come in. */
   readonly #pollers = new Set<News>();
-  #reading: Promise<void> | undefined;
-  #stopReading: AbortController | undefined;
-  #dispatching = false;
-  /** Who is told of the end. */
+  readonly #stop = new AbortController();
+  readonly #reading: Promise<void>;
+  /** What keeps the process alive while somebody waits. */
+  readonly #hold = setInterval(() => undefined, 2 ** 30).unref();
+  #whenIdle: (() => void) | undefined;
+  #isLeaving = false;
+  /** Who is told of the end, and deals with it. */
   #over: (() => void) | undefined;
 
   constructor(client: Client) {
     this.client = client;
+    leavesByItself(client);
+    const complaint = `messages to the handle "${client.id}" are no answers: take them by messages(), or do not send to it`;
+    this.#kept = new Kept(mostKept, complaint);
     this.requests = new Requests({
       client,
-      busy: () => this.#arrange(),
+      busy: (open) => {
+        this.#arrange();
+        if (!open) this.#whenIdle?.();
+      },
       catchUp: () => this.#catchUp(),
       threw: uncaught,
     });
     this.requests.watch(() => this.#tell());
+    this.#reading = this.#read();
   }
 
   async messages(): Promise<Message[]> {
     if (!this.client.disconnected) await this.#catchUp();
-    const kept = this.#kept;
-    this.#kept = [];
+    const kept = [...this.#kept.values()];
+    this.#kept.clear();
     return kept;
   }
 
@@ -83,65 +104,54 @@ export class OwnAnswers implements Answers {
 
   listen(over: () => void): void {
     this.#over = over;
-    this.#arrange();
   }
 
   async close(error: IpcError): Promise<void> {
     this.#over = undefined;
     this.requests.close(error);
-    for (const news of this.#pollers) news.fail(error);
-    this.#pollers.clear();
-    this.#arrange();
+    this.#failPollers(error);
+    this.#stop.abort();
     await this.#reading;
     // Answers that nobody waits for any more are nobody's loss.
     await this.client.disconnect(() => undefined);
     giveHandleName(this.client.id);
   }
 
-  get #wanted(): boolean {
-    return this.requests.open > 0 || this.#pollers.size > 0 || this.#over !== undefined;
-  }
-
-  /** One reader for all who wait: of two, one would take what the other waits for. */
   #arrange(): void {
-    if (this.#wanted) this.#reading ??= this.#readWhileWanted();
-    // While it deals with what it has read it looks by itself; nothing costs as much here as an abort.
-    else if (!this.#dispatching) this.#stopReading?.abort(enough);
+    if (this.requests.open > 0 || this.#pollers.size > 0) this.#hold.ref();
+    else this.#hold.unref();
   }
 
-  async #readWhileWanted(): Promise<void> {
-    // The requests of one tick, and the one that made this necessary, are sent first.
-    await Promise.resolve();
-    try {
-      while (this.#wanted) {
-        this.#stopReading ??= new AbortController();
-        const messages = await this.client.getMessages({ signal: this.#stopReading.signal });
-        this.#dispatching = true;
-        try {
-          this.#dispatch(messages);
-        } finally {
-          this.#dispatching = false;
-        }
+  async #read(): Promise<void> {
+    const options = { signal: this.#stop.signal, ref: false };
+    while (!this.#stop.signal.aborted) {
+      // Whoever has made this, or got an answer, may have something to ask: that is sent before the next look.
+      await done;
+      try {
+        this.#dispatch(await this.client.getMessages(options));
+      } catch (cause) {
+        if (this.#stop.signal.aborted || this.#isOver(cause)) break;
+        // Closed meanwhile, if it rejects.
+        await sleep(pause, undefined, options).catch(() => undefined);
       }
-    } catch (error) {
-      if (error !== enough) this.#failed(error);
-    } finally {
-      if (this.#stopReading?.signal.aborted === true) this.#stopReading = undefined;
-      this.#reading = undefined;
-      // Aborted because nothing was open, and something has come to be open since.
-      if (this.#wanted && !this.client.disconnected) this.#reading = this.#readWhileWanted();
     }
+    clearInterval(this.#hold);
   }
 
-  /** The store is gone, or the client was disconnected behind our back: nothing will be answered. */
-  #failed(cause: unknown): void {
+  /** Reading has failed: nobody waits for that. True where it will not do better. */
+  #isOver(cause: unknown): boolean {
     const error = new IpcError('IPCM_NOT_CONNECTED', 'the answers cannot be read any more', { cause });
+    const isDisconnected = this.client.state !== 'connected';
+    this.#failPollers(error);
+    if (isDisconnected) this.requests.close(error);
+    else this.requests.fail(error);
+    return isDisconnected || isIpcError(cause, 'IPCM_STORE_MISSING');
+  }
+
+  #failPollers(error: IpcError): void {
     for (const news of this.#pollers) news.fail(error);
     this.#pollers.clear();
-    this.requests.fail(error);
-    const over = this.#over;
-    this.#over = undefined;
-    over?.();
+    this.#arrange();
   }
 
   async #catchUp(): Promise<void> {
@@ -160,12 +170,32 @@ export class OwnAnswers implements Answers {
         this.requests.answered(meaning.id, message.from, meaning.outcome);
         continue;
       }
-      if (message.isTerminate) this.#over?.();
-      // Who listens for the end asks for no messages.
-      if (this.#over === undefined) this.#kept.push(message);
-      this.#others++;
+      this.#kept.set(this.#others++, message);
       this.#tell();
+      if (message.isTerminate) this.#end(message);
     }
+  }
+
+  /** The bus is to end, or this handle. */
+  #end({ from }: Message): void {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    if (this.#over !== undefined) {
+      this.#over();
+      return;
+    }
+    const text = `the handle "${this.client.id}" was told to end, by a terminate message from ${quote(from)}`;
+    const error = new IpcError('IPCM_NOT_CONNECTED', text, { client: this.client.id, peer: from });
+    this.requests.refuse(error);
+    const idle = new Promise<void>((resolve) => (this.#whenIdle = resolve));
+    // Services answer what they have in hand before they end.
+    const drained = this.requests.open === 0 ? Promise.resolve(true) : within(longestDrain, idle);
+    void drained
+      .then(() => this.close(error))
+      .catch((problem: unknown) => {
+        if (isIpcError(problem)) warn(problem);
+        else throw problem;
+      });
   }
 
   #tell(): void {

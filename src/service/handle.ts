@@ -51,7 +51,7 @@ export class ServiceHandle<Request = unknown, Response = unknown> extends Servic
     for (const end of [launched?.gone, launched?.ended]) void end?.then(() => answers.requests.look());
   }
 
-  /** The client behind this handle: inside a service the service's own. What is read from it directly misses the handle. */
+  /** The client behind this handle: inside a service the service's own. It is not to be read from: what comes in is the handle's. */
   get client(): Client {
     return this.#answers.client;
   }
@@ -76,8 +76,12 @@ export class ServiceHandle<Request = unknown, Response = unknown> extends Servic
     }
   }
 
-  /** How the first process of the service ended, when it has; never resolves where others started it. */
+  /**
+   * How the first process of the service ended, when it has; never resolves where others started it. From the first use on the
+   * service keeps this process alive, until it has ended or the handle is detached.
+   */
   get ended(): Promise<Ending> {
+    this.#launched?.hold(this.#stopped === undefined);
     return this.#launched?.ended ?? new Promise(() => undefined);
   }
 
@@ -87,7 +91,10 @@ export class ServiceHandle<Request = unknown, Response = unknown> extends Servic
     return new ServicePeer({ name, client, requests, childPid: undefined });
   }
 
-  /** The messages to this handle that are no answers, each once. None inside a service: its callbacks get them. */
+  /**
+   * The messages to this handle that are no answers, each once; of more than 4096 the oldest are dropped, with a warning. None
+   * inside a service: its callbacks get them.
+   */
   messages(): Promise<Message[]> {
     return this.#answers.messages();
   }
@@ -117,6 +124,7 @@ export class ServiceHandle<Request = unknown, Response = unknown> extends Servic
   async detach(): Promise<void> {
     const closed = new IpcError('IPCM_NOT_CONNECTED', `the handle of service "${this.name}" was detached`);
     this.#stopped ??= this.#answers.close(closed).then(() => undefined);
+    this.#launched?.hold(false);
     await this.#stopped;
   }
 

@@ -9,7 +9,7 @@
  * itself. There is an end to that too: when too much memory is held, requests are refused, and general messages are told to
  * have been left.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../client/client.ts';
 import type { Message } from '../message/message.ts';
 import { Backlog, type Received } from './backlog.ts';
@@ -115,7 +115,7 @@ export class Intake {
   /** Resolves when everything that was there at the call has been sorted, or no answer is waited for any more. */
   async caughtUp(): Promise<void> {
     // While answers are waited for it reads by itself.
-    while (this.#port.requests.open > 0 && (await this.#port.client.haveReadyMessages())) await nextTurn();
+    while (this.#port.requests.open > 0 && (await this.#port.client.haveReadyMessages())) await sleep(1);
     // What was taken from the inbox last is sorted within a turn.
     await nextTurn();
   }

@@ -10,6 +10,7 @@ import { requesting, type RequestTrace } from '../diagnostics/channels.ts';
 import { IpcError, isIpcError, quote } from '../errors.ts';
 import { monotonic } from '../liveness/monotonic.ts';
 import { uuidAt } from '../message/id.ts';
+import { Kept } from './kept.ts';
 import { PeerWatch, type WatchedRequest } from './peer-watch.ts';
 import { cancelContent, infoContent, requestContent, type Outcome } from './wire.ts';
 
@@ -20,6 +21,9 @@ export interface RequestOptions {
   /** Gives the request up; its handler's signal aborts too. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Outcomes that are kept until somebody asks for them: more than that, and nobody does. */
+const mostKept = 65_536;
 
 /** Gets the answer, or the error, of a request. */
 export type ResponseCallback<Response = unknown> = (error: Error | undefined, response: Response | undefined) => void;
@@ -56,7 +60,7 @@ interface Pending extends WatchedRequest {
 export class Requests {
   readonly #port: RequestsPort;
   readonly #open = new Map<string, Pending>();
-  readonly #kept = new Map<string, { readonly peer: string; readonly settled: Settled }>();
+  readonly #kept: Kept<string, { readonly peer: string; readonly settled: Settled }>;
   readonly #watch: PeerWatch;
   #settled = 0;
   #closed: IpcError | undefined;
@@ -65,6 +69,10 @@ export class Requests {
 
   constructor(port: RequestsPort) {
     this.#port = port;
+    const complaint =
+      `outcomes of requests by "${port.client.id}" wait to be taken: take them by awaitAllResponses() or getResponse(), or give ` +
+      'sendRequest a callback';
+    this.#kept = new Kept(mostKept, complaint);
     this.#watch = new PeerWatch({
       client: port.client,
       open: () => this.#open.values(),
@@ -103,9 +111,7 @@ export class Requests {
 
   /** Sends a request; its outcome goes to the callback, or is kept for {@link get}. Returns its id. */
   send(peer: string, request: unknown, options: RequestOptions, callback: ResponseCallback | undefined): string {
-    const keep = (settled: Settled, id: string): void => {
-      this.#kept.set(id, { peer, settled });
-    };
+    const keep = (settled: Settled, id: string): void => void this.#kept.set(id, { peer, settled });
     const tell = (settled: Settled): void => {
       try {
         if ('error' in settled) callback?.(settled.error, undefined);
@@ -129,7 +135,7 @@ export class Requests {
     else if (!this.#open.has(id)) {
       throw new IpcError(
         'IPCM_INVALID_OPTION',
-        `${call}: there is no request ${quote(id)}, or its answer has been taken already`,
+        `${call}: there is no request ${quote(id)}, or its answer has been taken, or dropped, already`,
       );
     }
     return kept?.settled;

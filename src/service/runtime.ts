@@ -10,6 +10,7 @@
  * here is long since it is the whole face of a service, and the one place that knows in which order it begins and ends.
  */
 import type { Client } from '../client/client.ts';
+import { leavesByItself } from '../client/local-clients.ts';
 import { IpcError, type ErrorCode } from '../errors.ts';
 import { deferred } from '../launch/deferred.ts';
 import type { Message } from '../message/message.ts';
@@ -86,6 +87,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     this.ipcmInfo = parts.ipcmInfo;
     this.params = parts.params;
     this.client = client;
+    leavesByItself(client);
     this.#given = settings;
     this.#acknowledge = parts.acknowledge;
     this.#settings = resolveSettings(settings);

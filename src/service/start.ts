@@ -124,7 +124,7 @@ async function startWithHandle<Request, Response>(
       checkReach('ipcmService', name, client);
       if (options.wait !== false) await launched.ready(options.startTimeout);
     } catch (error) {
-      await client.disconnect(() => undefined);
+      await answers.close(new IpcError('IPCM_NOT_CONNECTED', `service "${name}" did not start`));
       throw error;
     }
     if (options.daemonize === true && options.wait !== false) launched.release();

@@ -6,6 +6,7 @@
  */
 import { Client } from '../client/client.ts';
 import { connectClient } from '../client/connect.ts';
+import { willLeave } from '../client/local-clients.ts';
 import type { ClientOptions } from '../client/options.ts';
 import { isHere } from '../client/peers.ts';
 import { waitFor } from '../client/wait-for.ts';
@@ -313,10 +314,10 @@ export class Spawn implements Guarded {
     return left.filter(({ identity }) => identity?.pid !== process.pid);
   }
 
-  /** Clients of this process would be waited for by themselves; those in the middle of a loop may end it first. */
+  /** Clients of this process would be waited for by themselves; those in the middle of a loop, and services, may end first. */
   async #disconnectLocal(controller: string | undefined, all: boolean, errors: unknown[]): Promise<void> {
     const clients = Client.localClients(this.route).filter(
-      (client) => client.id !== controller && (all || !client.reading),
+      (client) => client.id !== controller && (all || !(client.reading || willLeave(client))),
     );
     for (const outcome of await Promise.allSettled(clients.map((client) => client.disconnect()))) {
       if (outcome.status === 'rejected') errors.push(outcome.reason);

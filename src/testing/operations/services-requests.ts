@@ -35,6 +35,34 @@ export function serviceRequestTests(suite: Suite): void {
     await answers(context, { scene, bus, handle, plain: await scene.connect(bus, 'plainer') });
   });
 
+  suite.test('a handle that nobody uses holds up no sender, and keeps what comes', async (scene) => {
+    const bus = await scene.bus();
+    const handle = await scene.handle(bus, 'nobody');
+    const sender = await scene.connect(bus, 'sender');
+    for (const n of upTo(60)) {
+      const [outcome] = [...(await sender.broadcast([n, 'x'.repeat(20_000)])).values()];
+      assert.deepEqual(outcome, { sent: true });
+    }
+    const kept = await handle.messages();
+    assert.deepEqual(
+      kept.map(({ content }) => (content as unknown[])[0]),
+      upTo(60),
+    );
+  });
+
+  suite.test('a handle that is told to end gets the answers that it waits for, and leaves', async (scene) => {
+    const bus = await scene.bus();
+    const { ended } = await scene.serve(bus, 'helper', helper, { drainTimeout: 10_000 });
+    const handle = await scene.handle<Ask>(bus, 'helper');
+    const pending = handle.request({ do: 'slow', with: 200 }, inTime);
+    await handle.request({ do: 'echo' }, inTime);
+    const { remaining } = await bus.shutdown(inTime);
+    assert.deepEqual([remaining, await pending], [[], null]);
+    assert.ok(handle.client.disconnected);
+    await rejectsWith(handle.request({ do: 'echo' }), 'IPCM_NOT_CONNECTED');
+    await ended;
+  });
+
   suite.crossProcess('requests to a service in a process of its own', async (scene, context) => {
     const bus = await scene.bus();
     const options = { params: { from: 'the test' } };
