@@ -10,18 +10,22 @@ const free = new Map<string, string[]>();
 const most = 1000;
 
 const ending = `-handle-${process.pid}-`;
+/** Names that somebody has, and what they begin with. */
+const taken = new Map<string, string>();
 
 /** A name that nobody else has. */
 export function takeHandleName(service: string): string {
   const beginning = service.slice(0, 100);
-  return free.get(beginning)?.pop() ?? `${beginning}${ending}${randomHex(4)}`;
+  const name = free.get(beginning)?.pop() ?? `${beginning}${ending}${randomHex(4)}`;
+  taken.set(name, beginning);
+  return name;
 }
 
-/** The client of that name has left; the next one may have it, if it came from here. */
+/** The client of that name has left: the next one may have it. Once for each name from here, and for others nothing. */
 export function giveHandleName(name: string): void {
-  const at = name.lastIndexOf(ending);
-  if (at === -1 || name.length !== at + ending.length + 8) return;
-  const beginning = name.slice(0, at);
+  const beginning = taken.get(name);
+  if (beginning === undefined) return;
+  taken.delete(name);
   const names = free.get(beginning);
   if (names !== undefined) names.push(name);
   else if (free.size < most) free.set(beginning, [name]);
