@@ -49,6 +49,21 @@ export const errorCodes = {
 /** One of the stable codes in {@link errorCodes}. */
 export type ErrorCode = keyof typeof errorCodes;
 
+/**
+ * A route, or whatever else a user gave, without the user and the password of a URL, and without the password of a data source
+ * name. Up to the last "@": nobody knows what was not understood.
+ */
+export function withoutSecrets(value: string): string {
+  return withoutPassword(value.replace(/:\/\/.*@/s, '://…@'));
+}
+
+/** The same for a text in which more than that stands. */
+function withoutPassword(text: string): string {
+  return text
+    .replace(/:\/\/[^\s"/]*@/g, '://…@')
+    .replace(/\b(pass(?:word)?)\s*=\s*(?:'(?:[^'\\]|\\.)*'?|[^;&\s"']*)/gi, '$1=…');
+}
+
 /** The facts that an error may carry beside its message. */
 export interface ErrorFacts {
   /** The error that led to this one, for example the system's. */
@@ -80,10 +95,14 @@ export class IpcError extends Error {
   declare readonly details?: unknown;
 
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
-    super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    super(withoutPassword(message), facts.cause === undefined ? undefined : { cause: facts.cause });
     this.code = code;
     const { cause: _, ...shown } = facts;
     Object.assign(this, shown);
+    // They come from an info, where somebody may have written a URL in the wrong place.
+    const { route, protocol } = facts;
+    if (route !== undefined) Object.assign(this, { route: withoutSecrets(route) });
+    if (protocol !== undefined) Object.assign(this, { protocol: withoutSecrets(protocol) });
   }
 }
 
@@ -98,9 +117,10 @@ export function systemCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** A value as it may stand in a message: quoted, and cut where a hostile one would flood the terminal. */
+/** A value as it may stand in a message: quoted, without a password, and cut where a hostile one would flood the terminal. */
 export function quote(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 1, breakLength: Infinity });
+  const whole = typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 1, breakLength: Infinity });
+  const text = withoutSecrets(whole);
   return text.length <= 120 ? text : `${text.slice(0, 100)}… (${text.length} characters)`;
 }
 

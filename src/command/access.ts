@@ -14,6 +14,8 @@ interface AccessOptions {
   readonly passwordFile?: string;
 }
 
+let given: Access = { user: undefined, pass: undefined };
+
 /** Adds the options to the program; they are read before a subcommand begins. */
 export function addAccess(program: Command): void {
   program
@@ -21,16 +23,15 @@ export function addAccess(program: Command): void {
     .option('--password-file <file>', 'file whose first line is the password (or set IPCM_PASSWORD)')
     .hook('preAction', (_, command) => {
       const { user, passwordFile } = command.optsWithGlobals<AccessOptions>();
-      // In the environment, where child processes of the command find them too.
-      if (user !== undefined) process.env['IPCM_USER'] = user;
-      if (passwordFile !== undefined) process.env['IPCM_PASSWORD'] = firstLine(passwordFile);
+      // Not in the environment, which every process that is started inherits.
+      given = { user, pass: passwordFile === undefined ? undefined : firstLine(passwordFile) };
     });
 }
 
 /** User and password, as far as they were given. */
 export function access(): Access {
   const { IPCM_USER: user, IPCM_PASSWORD: pass } = process.env;
-  return { user, pass };
+  return { user: given.user ?? user, pass: given.pass ?? pass };
 }
 
 function firstLine(file: string): string {

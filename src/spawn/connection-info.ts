@@ -1,5 +1,5 @@
 /** The connection info: a JSON array of three, ASCII only, that lets any process on any implementation reach a store. */
-import { IpcError, quote } from '../errors.ts';
+import { IpcError, quote, withoutSecrets } from '../errors.ts';
 import type { SerializerSpec } from '../serializers/serializer.ts';
 
 /** `[protocol, serializer, route]`, as an array. */
@@ -26,7 +26,8 @@ export function parseInfo(call: string, info: unknown): ConnectionInfo {
     try {
       value = JSON.parse(String(info));
     } catch (error) {
-      refuse('is not JSON', error);
+      // The reason quotes what it does not understand.
+      refuse('is not JSON', withoutSecrets(String(info)) === String(info) ? error : undefined);
     }
   }
   if (!Array.isArray(value) || value.length !== 3) return refuse('is not an array of three');

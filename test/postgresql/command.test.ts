@@ -51,6 +51,37 @@ test('serve, request and services go in by the user that was given', async (t) =
   assert.equal(destroyed.code, 0, destroyed.stderr);
 });
 
+test('what stands in a password file reaches the server, and the environment of no process', async (t) => {
+  const sandbox = new Sandbox(t);
+  const file = join(sandbox.directory, 'password');
+  writeFileSync(file, 'geheim\n', { mode: 0o600 });
+  const given = ['--user', 'bus', '--password-file', file];
+  const env = { PGUSER: 'nobody_here' };
+  const args = ['spawn', '--keep', '-p', 'PostgreSQL', '--route', await ownRoute()];
+  const kept = await sandbox.run([...given, ...args], { env });
+  assert.equal(kept.code, 0, kept.stderr);
+  const withInfo = { ...env, IPCM_INFO: kept.stdout.trim() };
+  const tell = join(sandbox.directory, 'tell.mjs');
+  writeFileSync(
+    tell,
+    `import { execFileSync } from 'node:child_process';
+export default () => execFileSync('env', { encoding: 'utf8' });\n`,
+  );
+  const service = sandbox.start([...given, 'serve', tell], withInfo);
+  await service.until('stderr', /is ready/);
+  const told = await sandbox.run([...given, 'request', 'tell', '1'], { env: withInfo });
+  assert.equal(told.code, 0, told.stderr);
+  assert.match(told.stdout, /IPCM_INFO/);
+  assert.doesNotMatch(told.stdout, /geheim|IPCM_USER/);
+  service.kill('SIGTERM');
+  assert.equal((await service.ended).code, 0);
+  const missing = await sandbox.run(['--user', 'bus', '--password-file', `${file}-none`, 'peers'], { env: withInfo });
+  assert.equal(missing.code, 2);
+  assert.match(missing.stderr, /the password file cannot be read/);
+  const destroyed = await sandbox.run([...given, 'destroy'], { env: withInfo });
+  assert.equal(destroyed.code, 0, destroyed.stderr);
+});
+
 test('the processes of the demo as well', async (t) => {
   const sandbox = new Sandbox(t);
   const file = join(sandbox.directory, 'text');

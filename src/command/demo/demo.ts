@@ -119,7 +119,9 @@ async function checkProtocol(name: string | undefined): Promise<void> {
 }
 
 function startAll(family: Family, bus: Spawn, file: string, options: DemoOptions): void {
-  const env = { ...process.env, IPCM_INFO: bus.info };
+  const { user: IPCM_USER, pass: IPCM_PASSWORD } = credentials();
+  // All of these are this command again, and start nothing.
+  const env = { ...process.env, IPCM_INFO: bus.info, IPCM_USER, IPCM_PASSWORD };
   const args = ['--counters', String(options.counters), '--file', file];
   for (const name of everybody(options)) {
     family.start(name, ['demo-role', name, ...args], env, name === names.reader && file === '-' ? 'inherit' : 'ignore');

@@ -32,10 +32,19 @@ function problem(
   return new IpcError(code, text, { cause, ...place });
 }
 
+/** True for a URL and a data source name: no path is meant by it, and a password may be in it. */
+export function isAddress(route: string): boolean {
+  return /^(?:[a-z][a-z0-9+.-]*:\/\/|dbi:)/i.test(route);
+}
+
 /** The absolute form of a route as a user gave it, for processes whose working directories differ. */
 export function normalRoute(route: string, protocol: string): string {
   if (typeof route !== 'string' || route === '' || route.includes('\0')) {
     throw problem('IPCM_ROUTE_INVALID', `${quote(route)} is no directory name`, { route: String(route), protocol });
+  }
+  if (isAddress(route)) {
+    const text = `${quote(route)} is the address of a database, and a store of ${protocol} is a directory; name the protocol`;
+    throw problem('IPCM_ROUTE_INVALID', text, { route, protocol });
   }
   // Also drops a trailing slash, behind which lstat(2) would follow a symbolic link.
   return resolve(route);

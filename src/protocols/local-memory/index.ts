@@ -3,7 +3,7 @@
  * map in this process, so only clients of this process reach it; messages are serialized all the same, so that what works
  * here works elsewhere.
  */
-import { IpcError } from '../../errors.ts';
+import { IpcError, quote } from '../../errors.ts';
 import type { Capabilities, CreateOptions, Protocol, StoreOptions } from '../../protocol/protocol.ts';
 import { LocalMemoryStore } from './store.ts';
 import { stores, type Memory } from './memory.ts';
@@ -40,7 +40,7 @@ function open(route: string, { serializer }: StoreOptions): LocalMemoryStore {
   if (memory !== undefined) return new LocalMemoryStore(route, memory, serializer);
   throw new IpcError(
     'IPCM_STORE_MISSING',
-    `LocalMemory: there is no store ${JSON.stringify(route)} in this process (pid ${process.pid}); it reaches one process ` +
+    `LocalMemory: there is no store ${quote(route)} in this process (pid ${process.pid}); it reaches one process ` +
       'only, so use MessageFiles or another protocol between processes',
     { route, protocol: 'LocalMemory' },
   );

@@ -11,6 +11,7 @@ import { closeSync, lstatSync, openSync, statSync, type Stats } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { IpcError, quote, systemCode, type ErrorCode } from '../../errors.ts';
 import { createFlags, isMissing, storeError, type Place } from '../directory/files.ts';
+import { isAddress } from '../directory/route.ts';
 
 /** Which file it was when it was opened: a path can be made anew. While it is open, its inode number is not used again. */
 export interface FileIdentity {
@@ -32,6 +33,10 @@ export function pathOf(route: string, protocol: string): string {
   const path = named ?? rest ?? route;
   if (typeof path !== 'string' || path === '' || path.includes('\0') || path === ':memory:') {
     throw problem('IPCM_ROUTE_INVALID', `${quote(route)} names no file`, { route: String(route), protocol });
+  }
+  if (isAddress(path)) {
+    const text = `${quote(route)} is the address of another database, and a store of ${protocol} is a file; name the protocol`;
+    throw problem('IPCM_ROUTE_INVALID', text, { route: String(route), protocol });
   }
   return resolve(path);
 }
