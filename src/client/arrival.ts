@@ -17,7 +17,9 @@ export interface WaitOptions {
 const defaultLookAgain = 250;
 
 interface Waiter {
+  readonly signal: AbortSignal | undefined;
   wake(): void;
+  abort(): void;
 }
 
 /** Hints about one source, and those who wait for them. */
@@ -28,6 +30,11 @@ export class Arrival {
   /** Waiters that hold the process. */
   #holding = 0;
   #stop: (() => void) | undefined;
+  /** The signal that is listened to: mostly the same for each wait, and to listen anew for each costs more than the rest of it. */
+  #signal: AbortSignal | undefined;
+  readonly #aborted = (): void => {
+    for (const waiter of this.#waiters) if (waiter.signal === this.#signal) waiter.abort();
+  };
   #hinted = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -63,6 +70,7 @@ export class Arrival {
     this.#stop = () => undefined;
     clearInterval(this.#timer);
     this.wake();
+    this.#obey(undefined);
   }
 
   /** Resolves to true when it is worth looking again, to false at the deadline (of `deadlineOf`). */
@@ -75,17 +83,18 @@ export class Arrival {
       const end = (): void => {
         this.#waiters.delete(waiter);
         clearTimeout(timer);
-        signal?.removeEventListener('abort', abort);
+        if (!isHeard) signal?.removeEventListener('abort', waiter.abort);
         if (holds && --this.#holding === 0) this.#timer?.unref();
       };
-      const abort = (): void => {
-        end();
-        reject(signal?.reason as Error);
-      };
       const waiter = {
+        signal,
         wake: () => {
           end();
           resolve(true);
+        },
+        abort: () => {
+          end();
+          reject(signal?.reason as Error);
         },
       };
       const expire = (): void => {
@@ -94,12 +103,23 @@ export class Arrival {
       };
       // Node cuts a longer timer to one millisecond; the loop around comes back here anyway.
       const timer = left < 2 ** 31 ? setTimeout(expire, left) : undefined;
-      signal?.addEventListener('abort', abort, { once: true });
+      const isHeard = this.#obey(signal);
+      if (!isHeard) signal?.addEventListener('abort', waiter.abort, { once: true });
       this.#waiters.add(waiter);
       this.#timer ??= setInterval(() => this.wake(), this.#lookAgain).unref();
       if (!holds) timer?.unref();
       else if (++this.#holding === 1) this.#timer.ref();
     });
+  }
+
+  /** Listens to a signal from now on, and to no other; false where somebody waits who has another one. */
+  #obey(signal: AbortSignal | undefined): boolean {
+    if (signal === this.#signal) return true;
+    for (const waiter of this.#waiters) if (waiter.signal !== undefined) return false;
+    this.#signal?.removeEventListener('abort', this.#aborted);
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#aborted);
+    return true;
   }
 }
 

@@ -115,7 +115,7 @@ export interface AnsweringPort {
 /** The requests in hand. */
 export class Answering {
   readonly #port: AnsweringPort;
-  readonly #open = new Map<string, OpenRequest>();
+  readonly #open = new Set<OpenRequest>();
   /** Those of them whose handlers have said that they will be answered later: by what, is not known here. */
   readonly #later = new Set<OpenRequest>();
 
@@ -137,7 +137,7 @@ export class Answering {
   take(received: ReceivedRequest): void {
     const { request } = received.meaning;
     const context = new OpenRequest(this.#port.service, received, (each) => this.#answersLater(each));
-    this.#open.set(keyOf(context), context);
+    this.#open.add(context);
     if (this.#port.requestSchema !== undefined) {
       validate(this.#port.requestSchema, request, 'the request').then(
         (valid) => this.#handle(context, valid),
@@ -151,12 +151,13 @@ export class Answering {
   /** Its sender has taken it back. */
   cancel(from: string, id: string): void {
     const reason = new IpcError('IPCM_TIMEOUT', `the sender of request ${id} has taken it back`, { peer: from });
-    this.#open.get(keyOf({ from, id }))?.abandon(reason);
+    // Ids are their senders' business: two may use the same.
+    for (const context of this.#open) if (context.id === id && context.from === from) context.abandon(reason);
   }
 
   /** The one request of an id that is in hand. Throws `IPCM_INVALID_OPTION`. */
   find(call: string, id: string): OpenRequest {
-    for (const context of this.#open.values()) if (context.id === id && !context.isAnswered) return context;
+    for (const context of this.#open) if (context.id === id && !context.isAnswered) return context;
     throw new IpcError(
       'IPCM_INVALID_OPTION',
       `${call}: there is no open request ${quote(id)}: it has been answered already, or never came`,
@@ -197,7 +198,7 @@ export class Answering {
 
   /** Gives up on those that are still in hand; returns how many. */
   abandon(reason: Error): number {
-    for (const context of this.#open.values()) context.abandon(reason);
+    for (const context of this.#open) context.abandon(reason);
     return this.#open.size;
   }
 
@@ -217,7 +218,7 @@ export class Answering {
   }
 
   #close(context: OpenRequest): void {
-    this.#open.delete(keyOf(context));
+    this.#open.delete(context);
     this.#later.delete(context);
     context.done();
     this.#port.changed();
@@ -278,7 +279,7 @@ export class Answering {
 
   /** Who asks and does not read lives, and shall have the answer: meanwhile its request is in hand. */
   async #findsRoom(context: OpenRequest): Promise<boolean> {
-    this.#open.set(keyOf(context), context);
+    this.#open.add(context);
     try {
       await this.#port.client.drain({ peer: context.from, signal: context.waits() });
       return true;
@@ -289,11 +290,6 @@ export class Answering {
       this.#close(context);
     }
   }
-}
-
-/** Ids are their senders' business: two may use the same. */
-function keyOf({ from, id }: Pick<OpenRequest, 'from' | 'id'>): string {
-  return `${id.length} ${id}${from}`;
 }
 
 function codeOf(error: unknown): string | undefined {
