@@ -17,7 +17,7 @@ test('each wait ends by its own signal, and signals are listened to no longer th
   second.abort(other);
   arrival.wake();
   assert.deepEqual(
-    (await settled).map((result) => (result.status === 'rejected' ? result.reason : result.value)),
+    (await settled).map((result): unknown => (result.status === 'rejected' ? result.reason : result.value)),
     [one, other, one, true],
   );
   assert.equal(arrival.waiting, 0);
