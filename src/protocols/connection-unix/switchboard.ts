@@ -1,4 +1,7 @@
-/** All channels of a client: taking them in, telling who they are, and parting with those that misbehave. */
+/**
+ * All channels of a client: taking them in, telling who they are, and parting with those that misbehave. One file, since every
+ * one of its steps changes the same few sets.
+ */
 import type { Socket } from 'node:net';
 import { IpcError, quote, type ErrorCode } from '../../errors.ts';
 import type { Credentials } from '../../native/native.ts';
