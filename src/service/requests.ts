@@ -4,6 +4,8 @@
  * A request is open until the first of these: its answer, its deadline, its signal, an error of the send, or news that its
  * peer will never answer (`PeerWatch`). Then its outcome waits for whoever asks: a promise, a callback, or `get` later.
  * An outcome that came by itself is never thrown at nobody: requests without a promise keep it.
+ *
+ * One file, since the ways in which a request ends exclude each other.
  */
 import type { Client } from '../client/client.ts';
 import { requesting, type RequestTrace } from '../diagnostics/channels.ts';

@@ -2,7 +2,8 @@
  * An initialised store: its info, its clients, its end.
  *
  * A shutdown is terminate (signal first, if one is set), wait, reap, sanity check, removal. Every step is bounded, and one
- * that fails does not keep the next from being taken; what went wrong is thrown at the end, when nothing is left behind.
+ * that fails does not keep the next from being taken; what went wrong is thrown at the end, when nothing is left behind. It
+ * is the whole public face of a store, and the one place that knows the order of its end.
  */
 import { Client } from '../client/client.ts';
 import { connectClient } from '../client/connect.ts';
