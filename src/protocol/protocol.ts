@@ -172,8 +172,11 @@ export interface Store {
   holds?(): readonly Stream[];
   /** Removes the store and everything in it. Removing one that is gone is fine. */
   remove(): Awaitable<void>;
-  /** The same as far as synchronous code can, for `process.exit` and uncaught errors. Never throws. */
-  removeSync(): void;
+  /**
+   * The same for `process.exit` and uncaught errors, in synchronous code. False where that cannot do it: then a process is started
+   * that opens the store and removes it. Never throws.
+   */
+  removeSync(): boolean;
   /** Lets go of what this object holds (descriptors, connections); the store stays. */
   close(): Awaitable<void>;
 }

@@ -13,6 +13,8 @@ interface KeeperSettings {
   readonly signal: NodeJS.Signals | undefined;
   readonly sanityCheck: boolean;
   readonly idleTimeout: number;
+  /** Milliseconds that the shutdown waits for clients. Default: as long as any shutdown. */
+  readonly timeout?: number;
   readonly connect: ClientOptions;
 }
 
@@ -24,7 +26,7 @@ export async function runKeeper(
 ): Promise<void> {
   // Whoever hands the store over has given up, and keeps it: nothing that an end does may be done to it.
   starter?.addEventListener('abort', () => process.kill(process.pid, 'SIGKILL'));
-  const { idleTimeout, connect, ...rest } = settings as unknown as KeeperSettings;
+  const { idleTimeout, timeout, connect, ...rest } = settings as unknown as KeeperSettings;
   const { spawn, store } = await ipcmSpawned(info, { ...rest, ...connect });
   const told = new Promise<'told'>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve('told'));
@@ -46,5 +48,5 @@ export async function runKeeper(
     return 'unused';
   };
   if ((await Promise.race([told, unused()])) === 'gone') return;
-  await spawn.shutdown();
+  await spawn.shutdown({ timeout });
 }

@@ -1,5 +1,7 @@
 /** Handing a store over to a process that does nothing but keep it, so that who made it may end before those who use it. */
-import type { OutputTarget } from '../launch/options.ts';
+import type { Assignment } from '../launch/assignment.ts';
+import type { Inheritance } from '../launch/launched.ts';
+import type { LaunchOptions, OutputTarget } from '../launch/options.ts';
 import { launch } from '../launch/spares.ts';
 import type { ClientOptions } from '../client/options.ts';
 import { IpcError } from '../errors.ts';
@@ -33,9 +35,20 @@ export interface Cleavable {
   readonly clientOptions: ClientOptions;
 }
 
+/** Has a process of its own remove the store, at the end of this one, which does not wait for it. Never throws. */
+export function leave(parts: Cleavable): void {
+  try {
+    const launched = launch('exit', 'the keeper of the store', daemonWith(parts, {}));
+    launched.assign(assignmentOf(parts, { idleTimeout: 0, timeout: 0 }));
+    launched.keep();
+  } catch {
+    // There is no process to be had, or no way to tell it how to get in: nobody is left to hear of it.
+  }
+}
+
 /** Starts the new owner; resolves when the store is its. */
 export async function cleave(parts: Cleavable, options: CleaveOptions): Promise<Keeper> {
-  const { protocol, store, info, guard, signal, sanityCheck, clientOptions } = parts;
+  const { protocol, store, guard } = parts;
   if (!protocol.capabilities.crossProcess) {
     throw new IpcError(
       'IPCM_NOT_SUPPORTED',
@@ -43,15 +56,9 @@ export async function cleave(parts: Cleavable, options: CleaveOptions): Promise<
       { protocol: protocol.name },
     );
   }
-  const launched = launch('cleave', 'the keeper of the store', {
-    ...options,
-    daemonize: true,
-    inherit: store.holds?.() ?? [],
-  });
+  const launched = launch('cleave', 'the keeper of the store', daemonWith(parts, options));
   try {
-    const idleTimeout = options.idleTimeout ?? 60_000;
-    const settings = { daemon: true, guard, signal, sanityCheck, idleTimeout, connect: clientOptions };
-    launched.assign({ role: 'keeper', name: 'keeper', info, code: undefined, params: undefined, settings });
+    launched.assign(assignmentOf(parts, { idleTimeout: options.idleTimeout ?? 60_000 }));
     return { pid: await launched.ready(options.startTimeout) };
   } catch (error) {
     // The store may be its already.
@@ -61,4 +68,19 @@ export async function cleave(parts: Cleavable, options: CleaveOptions): Promise<
   } finally {
     launched.release();
   }
+}
+
+function daemonWith({ store }: Cleavable, options: CleaveOptions): LaunchOptions & Inheritance {
+  return { ...options, daemonize: true, inherit: store.holds?.() ?? [] };
+}
+
+/** Milliseconds: without any client until the shutdown, and that this waits for them. */
+interface Patience {
+  readonly idleTimeout: number;
+  readonly timeout?: number;
+}
+
+function assignmentOf({ info, guard, signal, sanityCheck, clientOptions }: Cleavable, patience: Patience): Assignment {
+  const settings = { daemon: true, guard, signal, sanityCheck, ...patience, connect: clientOptions };
+  return { role: 'keeper', name: 'keeper', info, code: undefined, params: undefined, settings };
 }

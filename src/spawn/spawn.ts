@@ -17,7 +17,7 @@ import { isOfThisHost } from '../liveness/alive.ts';
 import { ownIdentity } from '../liveness/identity.ts';
 import type { PeerEntry, Protocol, Reaped, Store } from '../protocol/protocol.ts';
 import type { Serializer } from '../serializers/serializer.ts';
-import { cleave, type CleaveOptions, type Keeper } from './cleave.ts';
+import { cleave, leave, type CleaveOptions, type Keeper } from './cleave.ts';
 import { formatInfo } from './connection-info.ts';
 import { holdAccess } from './held-access.ts';
 import { guard, release, shutdownOnSignals, type Guarded } from './guard.ts';
@@ -195,11 +195,11 @@ export class Spawn implements Guarded {
     await this.#parts.store.close();
   }
 
-  /** What process exit does with a guarded store: removes it, as far as synchronous code can. Never throws. */
+  /** What process exit does with a guarded store: removes it, or has another process do so. Never throws. */
   removeSync(): void {
     if (this.#removed) return;
     this.#removed = true;
-    this.#parts.store.removeSync();
+    if (!this.#parts.store.removeSync()) leave({ ...this.#parts, info: this.info, guard: true });
   }
 
   #forget(): void {

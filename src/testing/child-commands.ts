@@ -58,8 +58,8 @@ export interface Commands {
   peers: [args: Record<never, never>, result: string[]];
   /** Stops reading commands, so that only the bus could keep the process alive. Answers first. */
   letGo: [args: { readonly waiting: boolean }, result: null];
-  /** Calls `process.exit`; never answers. */
-  exit: [args: { readonly code: number }, result: never];
+  /** Calls `process.exit`, with `busy` in the middle of sends to itself; never answers. */
+  exit: [args: { readonly code: number; readonly busy?: boolean }, result: never];
   /** Throws an error that nobody catches; never answers. */
   fail: [args: Record<never, never>, result: never];
 }

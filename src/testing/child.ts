@@ -163,7 +163,11 @@ const handlers: Handlers = {
     setImmediate(() => process.stdin.unref());
     return null;
   },
-  async exit({ code }) {
+  async exit({ code, busy = false }) {
+    if (busy) {
+      for (const sent of sendAll({ to: own().id, count: 20, sizes: [1000] })) detached(sent);
+      await new Promise(setImmediate);
+    }
     process.exit(code);
   },
   async fail() {

@@ -173,12 +173,13 @@ export class DirectoryStore<Handle = unknown> implements Store {
     });
   }
 
-  removeSync(): void {
+  removeSync(): boolean {
     try {
       this.remove();
     } catch {
-      // Nobody is left to tell; a guarded store is found by its owner's record.
+      // Another process would fare no better; a guarded store is found by its owner's record.
     }
+    return true;
   }
 
   close(): void {

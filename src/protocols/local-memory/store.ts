@@ -123,11 +123,12 @@ export class LocalMemoryStore implements Store {
     this.removeSync();
   }
 
-  removeSync(): void {
-    if (stores.get(this.route) !== this.#memory) return;
+  removeSync(): boolean {
+    if (stores.get(this.route) !== this.#memory) return true;
     stores.delete(this.route);
     for (const client of this.#memory.clients.values()) hint(client.readers);
     hint(this.#memory.watchers);
+    return true;
   }
 
   close(): void {

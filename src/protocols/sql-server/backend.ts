@@ -198,16 +198,19 @@ export class ServerBackend implements Backend {
     }
   }
 
-  removeSync(): void {
+  removeSync(): boolean {
     const { folder, database } = this.#parts;
     try {
       if (folder !== undefined) stopPrivateSync(folder, database.recipe);
-      else if (!this.#closed) {
+      else {
+        if (this.#closed) return false;
         this.session.writeAtExit('remove the store', () => database.schema.drop());
         this.wakeup.removed?.();
       }
+      return true;
     } catch {
-      // Nobody is left to tell: who removes a store over TLS, or in the middle of something, does it before the end.
+      // Over TLS, or in the middle of something.
+      return false;
     }
   }
 

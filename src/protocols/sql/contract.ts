@@ -104,8 +104,8 @@ export interface Backend {
   holds?(): readonly Stream[];
   /** Removes the store. Removing one that is gone is fine. */
   remove(): Awaitable<void>;
-  /** The same as far as synchronous code can. Never throws. */
-  removeSync(): void;
+  /** See `Store.removeSync`. */
+  removeSync(): boolean;
   /** Lets go of the database. */
   close(): Awaitable<void>;
 }

@@ -142,8 +142,8 @@ export class SqlStore implements Store {
     return this.#backend.remove();
   }
 
-  removeSync(): void {
-    this.#backend.removeSync();
+  removeSync(): boolean {
+    return this.#backend.removeSync();
   }
 
   close(): Awaitable<void> {

@@ -71,9 +71,9 @@ export class SqliteBackend implements Backend {
     }
   }
 
-  removeSync(): void {
+  removeSync(): boolean {
     try {
-      if (!this.#isThere()) return;
+      if (!this.#isThere()) return true;
       let shared = this.#isCallers;
       const session = this.#sessionToRemove();
       session.writeAtExit('remove the store', function* () {
@@ -81,8 +81,10 @@ export class SqliteBackend implements Backend {
         if (shared) yield* dropTables();
       });
       this.#unlink(shared, session);
+      return true;
     } catch {
-      // Nobody is left to tell; a guarded store is found by its owner's record.
+      // Somebody else has the lock, for one.
+      return false;
     }
   }
 

@@ -199,6 +199,14 @@ export function shutdownTests(suite: Suite): void {
     });
   }
 
+  suite.crossProcess('a guarded store is removed when its maker exits in the middle of sends', async (scene) => {
+    const child = await scene.child();
+    const store = await scene.spawnIn(child, { guard: true });
+    await scene.connectChild(child, store.info, 'own');
+    assert.equal((await child.last('exit', { code: 7, busy: true })).code, 7);
+    await until('the store is gone', async () => !(await scene.exists(store)));
+  });
+
   if (suite.subject.protocol.findStale !== undefined) {
     suite.crossProcess(
       'a guarded store whose owner was killed is found and removed; that of a live one is not',
