@@ -42,6 +42,26 @@ test('a live name is taken, a suspended one kept, a free one not to be continued
   await assert.rejects(connect(t, on, 'a'), { code: 'IPCM_NAME_TAKEN' });
 });
 
+test('who has died is told and removed also where there is no room to record it', async (t) => {
+  const on = store(t);
+  const a = await connect(t, on, 'a');
+  // Whatever keeps that file from being written: a full disk, for one.
+  mkdirSync(join(on.route, '.ipcm/reaped'));
+  for (const what of ['send', 'reap', 'connect'] as const) {
+    await connect(t, on, 'b', { identity: deadIdentity() });
+    const report = new Report();
+    if (what === 'send') {
+      assert.throws(() => a.deliver('b', outgoing('a', 'b', 1)), { code: 'IPCM_PEER_GONE', peer: 'b' });
+    } else if (what === 'reap') {
+      assert.equal(on.reap().length, 1);
+    } else {
+      await (await connect(t, on, 'b', { report })).disconnect();
+      assert.equal(report.dead.length, 1);
+    }
+    assert.deepEqual(filesIn(on.route), ['a', 'a.pid']);
+  }
+});
+
 test('a missed deadline ends a suspension', async (t) => {
   const on = store(t);
   const b = await connect(t, on, 'b');

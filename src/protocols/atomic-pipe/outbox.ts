@@ -119,7 +119,7 @@ export class Outbox implements Sink {
   /** The peer, or a promise where it is worth trying again. Throws what concerns the whole peer. */
   #open(name: string, known: boolean): Peer | Promise<void> {
     const path = this.#reachability.path(name);
-    const opened = this.#reachability.isDead(name) ? undefined : this.#tryOpen(path, name);
+    const opened = this.#tryOpen(path, name);
     if (opened === undefined) {
       const absent = this.#reachability.absent(name, known);
       if (isIpcError(absent)) throw absent;
@@ -134,10 +134,11 @@ export class Outbox implements Sink {
     return peer;
   }
 
+  /** Undefined where nobody reads it. */
   #tryOpen(path: string, name: string): Opened | undefined {
     for (let isAgain = false; ; isAgain = true) {
       try {
-        return openOutbox(path);
+        return this.#reachability.isDead(name) ? undefined : openOutbox(path);
       } catch (error) {
         const code = systemCode(error);
         if (isMissing(error) || code === 'ENXIO') return undefined;

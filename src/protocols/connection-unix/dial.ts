@@ -74,6 +74,14 @@ export class Dialer {
   /** A connected socket. Waits while the peer's backlog is full. Throws `IPCM_PEER_UNKNOWN`, `IPCM_PEER_GONE` and others. */
   async connect(peer: string): Promise<Socket> {
     const path = this.path(peer);
+    try {
+      return await this.#connect(peer, path);
+    } catch (error) {
+      throw this.#failed(error, peer);
+    }
+  }
+
+  async #connect(peer: string, path: string): Promise<Socket> {
     const begin = performance.now();
     // The sockets of a killed process live on for a moment, until the last of its threads has ended.
     const died = this.#died(peer, path);
@@ -102,7 +110,12 @@ export class Dialer {
 
   /** The error for a connection that ended while a message was being written to it. */
   broken(peer: string): IpcError {
-    const died = this.#died(peer, this.path(peer));
+    let died: IpcError | undefined;
+    try {
+      died = this.#died(peer, this.path(peer));
+    } catch (error) {
+      return this.#failed(error, peer);
+    }
     const why = 'it ended the connection while messages were on their way; whether it has read them is not known';
     return died ?? this.#error('IPCM_PEER_GONE', peer, why);
   }
@@ -116,7 +129,7 @@ export class Dialer {
   /** Why a peer cannot be connected to; undefined where it only has too many who want to. */
   #reason(error: unknown, peer: string, path: string): IpcError | undefined {
     const { place } = this.#member;
-    if (!isDirectory(place.route)) return storeError(error, `send to ${quote(peer)}`, place);
+    if (!isDirectory(place.route)) return this.#failed(error, peer);
     const died = this.#died(peer, path);
     if (died !== undefined) return died;
     const code = systemCode(error);
@@ -158,6 +171,11 @@ export class Dialer {
     this.#known.delete(peer);
     this.#bury(peer, reap);
     return this.#error('IPCM_PEER_GONE', peer, `${holderOf(identity)} has died`, identity.pid);
+  }
+
+  /** The error for a failure of the system. */
+  #failed(error: unknown, peer: string): IpcError {
+    return storeError(error, `send to ${quote(peer)}`, this.#member.place);
   }
 
   #error(code: 'IPCM_PEER_GONE' | 'IPCM_PEER_UNKNOWN', peer: string, why: string, pid?: number): IpcError {

@@ -60,6 +60,14 @@ export class Reachability {
    * trying again. `known` says that it was there before.
    */
   absent(name: string, known: boolean): IpcError | Promise<void> {
+    try {
+      return this.#absent(name, known);
+    } catch (error) {
+      return this.failed(error, name);
+    }
+  }
+
+  #absent(name: string, known: boolean): IpcError | Promise<void> {
     const { place } = this.#member;
     const path = this.path(name);
     const pid = readPid(`${path}.pid`);

@@ -76,7 +76,11 @@ function finish(reaper: Reaper, held: Claim): Reaped | undefined {
     }
     const lost = kind.waiting(gone) + kind.waiting(sealed) + resumed;
     const reaped: Reaped = { name, pid: dead?.identity.pid, lost };
-    logReaped(place.route, reaped);
+    try {
+      logReaped(place.route, reaped);
+    } catch {
+      // No room, or no descriptor: it is reaped all the same, and the sanity check will not say of it that it died.
+    }
     return reaped;
   } finally {
     removeTree(gone);

@@ -44,7 +44,7 @@ export class Outbox {
   }
 
   deliver(name: string, batch: readonly Outgoing[]): Delivery {
-    const peer = this.#reachable(name);
+    const peer = this.#find(name);
     let taken = 0;
     for (const { bytes } of batch) {
       try {
@@ -84,6 +84,14 @@ export class Outbox {
     } catch (error) {
       removeFile(staged);
       throw error;
+    }
+  }
+
+  #find(name: string): Peer {
+    try {
+      return this.#reachable(name);
+    } catch (error) {
+      throw this.#failed(error, name);
     }
   }
 

@@ -158,22 +158,20 @@ export class Outbox implements Sink {
   /** The peer, or a promise where it is worth trying again. Throws what concerns the whole peer. */
   #open(name: string, known: boolean): Peer | Promise<void> {
     const path = this.#reachability.path(name);
-    // Looked at first: connecting would follow a symbolic link.
-    const entry = this.#reachability.isDead(name) ? undefined : look(path);
-    const fd = entry?.isSocket() === true ? this.#tryConnect(path, name) : undefined;
-    if (entry === undefined || fd === undefined) {
+    const opened = this.#tryConnect(path, name);
+    if (opened === undefined) {
       const absent = this.#reachability.absent(name, known);
       if (isIpcError(absent)) throw absent;
       return absent;
     }
     this.#reachability.reached(name);
+    const { fd } = opened;
     this.#native.setSendBufferSize(fd, wishedBuffer);
     const room = new Room(fd, this.#native);
     const peer = {
+      ...opened,
       name,
       path,
-      fd,
-      inode: entry.ino,
       room,
       checkedAt: performance.now(),
       patience: mostPatience,
@@ -185,10 +183,13 @@ export class Outbox implements Sink {
     return peer;
   }
 
-  #tryConnect(path: string, name: string): number | undefined {
+  /** Undefined where nobody reads it. */
+  #tryConnect(path: string, name: string): Pick<Peer, 'fd' | 'inode'> | undefined {
     for (let isAgain = false; ; isAgain = true) {
       try {
-        return this.#native.connectDatagram(path);
+        // Looked at first: connecting would follow a symbolic link.
+        const entry = this.#reachability.isDead(name) ? undefined : look(path);
+        return entry?.isSocket() === true ? { fd: this.#native.connectDatagram(path), inode: entry.ino } : undefined;
       } catch (error) {
         const code = systemCode(error);
         // EPROTOTYPE: a socket of another kind, which nobody of this bus reads.
