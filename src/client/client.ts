@@ -54,7 +54,10 @@ export interface ClientStats {
   readonly read: ReadonlyMap<string, number>;
 }
 
-/** Events of a client and what their listeners get. */
+/**
+ * Events of a client and what their listeners get. A listener of `rejected` or `reaped` that throws is an uncaught exception: it
+ * is called in the midst of a read or a send, which goes on.
+ */
 export interface ClientEvents {
   /** Something arrived that was no message, or over the limit. With no listener it becomes a process warning. */
   rejected: [error: IpcError];
@@ -476,13 +479,26 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** Not for callers: something arrived that is no message. */
   onRejected(error: IpcError): void {
-    if (!this.emit('rejected', error)) warn(error);
+    this.#apart(() => {
+      if (!this.emit('rejected', error)) warn(error);
+    });
   }
 
   /** Not for callers: a dead peer was met and reaped. */
   onReaped(peer: Reaped): void {
-    this.emit('reaped', peer);
+    this.#apart(() => this.emit('reaped', peer));
     if (reaping.hasSubscribers) reaping.publish({ client: this.id, peer: peer.name, pid: peer.pid, lost: peer.lost });
+  }
+
+  /** What a listener throws must not be thrown at whoever reads or sends just now: messages in hand would be lost with it. */
+  #apart(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      process.nextTick(() => {
+        throw error;
+      });
+    }
   }
 
   /** Asked again and again by those who wait, so that they learn that this client has left. */
