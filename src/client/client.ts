@@ -305,18 +305,24 @@ export class Client extends EventEmitter<ClientEvents> {
         },
       );
     }
-    const receipts = this.#reader.inbox.receipts(messages);
-    if (receipts.length > 0) await connection.acknowledge(receipts);
+    await this.#reader.inbox.withReceipts(messages, (receipts) => connection.acknowledge(receipts));
   }
 
   /** Puts messages back, to be read first, by this client or by the one that reconnects under its name. */
   async requeueMessage(...messages: Message[]): Promise<void> {
     const connection = this.#connected('requeueMessage');
     const { inbox } = this.#reader;
-    const encode = (message: Message): Packet => this.#sender.encode('requeueMessage', message);
     // What a loop has read ahead goes back behind them: from the buffer it would come first.
-    if (this.#parts.options.ack) await connection.release(inbox.receipts([...messages, ...inbox.take()]));
-    else await connection.requeue([...messages.map(encode), ...inbox.take().map(encode)]);
+    const ahead = inbox.take();
+    const all = [...messages, ...ahead];
+    const encode = (message: Message): Packet => this.#sender.encode('requeueMessage', message);
+    try {
+      if (this.#parts.options.ack) await inbox.withReceipts(all, (receipts) => connection.release(receipts));
+      else await connection.requeue(all.map(encode));
+    } catch (error) {
+      inbox.untake(ahead);
+      throw error;
+    }
     for (const message of messages) count(this.#parts.stats.read, message.from, -1);
     this.#reader.wake();
   }

@@ -66,15 +66,30 @@ export class Inbox {
     return taken;
   }
 
-  /** Takes the receipts of messages, of all that are left if none is named. */
-  receipts(messages: Iterable<Message> = this.#receipts.keys()): unknown[] {
-    const receipts: unknown[] = [];
+  /** Takes back what {@link take} has just given. */
+  untake(messages: readonly Message[]): void {
+    this.#buffer = [...messages, ...this.#buffer.slice(this.#head)];
+    this.#head = 0;
+  }
+
+  /** Gives the receipts of messages to `use`, and keeps them where that fails, so that it can be tried again. */
+  async withReceipts(
+    messages: readonly Message[],
+    use: (receipts: readonly unknown[]) => Awaitable<void>,
+  ): Promise<void> {
+    const held = new Map<Message, unknown>();
     for (const message of messages) {
       if (!this.#receipts.has(message)) continue;
-      receipts.push(this.#receipts.get(message));
+      held.set(message, this.#receipts.get(message));
       this.#receipts.delete(message);
     }
-    return receipts;
+    if (held.size === 0) return;
+    try {
+      await use([...held.values()]);
+    } catch (error) {
+      for (const [message, receipt] of held) this.#receipts.set(message, receipt);
+      throw error;
+    }
   }
 
   /** The messages that were handed out and not acknowledged. */

@@ -95,7 +95,7 @@ async function account(port: LeavePort, handler: LeaveOptions['handler']): Promi
       if (!message.isTerminate) messages.push(message);
     }
     if (messages.length > 0) await handler?.(messages);
-    if (port.options.ack) await port.connection.acknowledge(port.inbox.receipts(batch));
+    if (port.options.ack) await port.inbox.withReceipts(batch, (receipts) => port.connection.acknowledge(receipts));
     total += messages.length;
     unread.push(...messages.slice(0, listed - unread.length));
   }
@@ -115,5 +115,5 @@ async function giveBack(port: LeavePort): Promise<void> {
   for (const message of port.inbox.outstanding()) {
     if (!buffered.has(message)) count(port.stats.read, message.from, -1);
   }
-  await port.connection.release(port.inbox.receipts());
+  await port.inbox.withReceipts(port.inbox.outstanding(), (receipts) => port.connection.release(receipts));
 }

@@ -1,8 +1,11 @@
 // What goes wrong around a client and must cost nothing else.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { ipcmSpawn } from '../../src/index.ts';
 
 const early = '00000000-0000-7000-8000-000000000000.ready';
 
@@ -28,4 +31,46 @@ test('a listener that throws loses no message', async () => {
   const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { workerData: index });
   const [found] = (await once(worker, 'message')) as unknown[];
   assert.deepEqual(found, { thrown: 'thrown by a listener', got: [1, 2, 3] });
+});
+
+test('a requeue that the store refuses can be made again, and loses nothing that was read ahead', async () => {
+  await using bus = await ipcmSpawn({ protocol: 'MessageFiles' });
+  const [a, b] = [await bus.connect('a'), await bus.connect('b')];
+  for (const n of [1, 2, 3, 4]) await a.sendMessage('b', n);
+  const out = join(bus.route, '.ipcm/out');
+  for await (const message of b.messages()) {
+    rmdirSync(out);
+    writeFileSync(out, 'nothing can be written here');
+    await assert.rejects(b.requeueMessage(message), { code: 'IPCM_STORE_FAILED' });
+    rmSync(out);
+    mkdirSync(out);
+    const [second, ...more] = await b.getMessages();
+    assert.deepEqual(
+      [second, ...more].map((one) => one?.content),
+      [2, 3, 4],
+    );
+    await b.requeueMessage(message);
+    break;
+  }
+  assert.deepEqual(
+    (await b.getMessages()).map(({ content }) => content),
+    [1],
+  );
+});
+
+test('an acknowledgement that the store refuses can be made again', async () => {
+  await using bus = await ipcmSpawn({ protocol: 'MessageFiles' });
+  const [a, b] = [await bus.connect('a'), await bus.connect('b', { ack: true })];
+  for (const n of [1, 2]) await a.sendMessage('b', n);
+  const messages = await b.getMessages();
+  const inbox = join(bus.route, 'b');
+  const [first = '', second = ''] = readdirSync(inbox).sort();
+  // What is a folder cannot be removed as a file.
+  rmSync(join(inbox, second));
+  mkdirSync(join(inbox, second));
+  await assert.rejects(b.acknowledge(...messages), { code: 'IPCM_STORE_FAILED' });
+  rmdirSync(join(inbox, second));
+  writeFileSync(join(inbox, second), 'as it was');
+  await b.acknowledge(...messages);
+  assert.deepEqual(readdirSync(inbox), [], `${first} was removed at first, ${second} then`);
 });

@@ -15,7 +15,7 @@ import { test } from 'node:test';
 import { ownIdentity } from '../../src/liveness/identity.ts';
 import { temporaryRoot } from '../../src/protocols/directory/route.ts';
 import { protocol } from '../../src/protocols/message-files/index.ts';
-import { connect, folder, open, options, outgoing, store } from '../fixtures/directory-bus.ts';
+import { connect, everything, folder, open, options, outgoing, store } from '../fixtures/directory-bus.ts';
 
 const root = process.getuid?.() === 0;
 const create = (route: string | undefined): unknown =>
@@ -151,6 +151,11 @@ test(
       assert.equal(readdirSync(join(path, '.ipcm/out')).length, 0);
       assert.equal((await a.receive({ messages: 100, bytes: 1e9 })).length, taken);
       assert.equal((await a.deliver('a', big.slice(0, 1))).taken, 1);
+      assert.equal((await a.receive(everything)).length, 1);
+      assert.throws(() => a.requeue(big), { code: 'IPCM_STORE_FULL' });
+      assert.deepEqual(await a.receive(everything), [], 'all are put back or none');
+      await a.requeue(big.slice(0, 2));
+      assert.equal((await a.receive(everything)).length, 2);
       await a.disconnect();
       on.remove();
       assert.deepEqual(readdirSync(path), []);

@@ -118,9 +118,10 @@ export class FilesConnection implements Connection {
 
   acknowledge(receipts: readonly unknown[]): void {
     for (const receipt of receipts) {
-      if (typeof receipt !== 'string' || !this.#inFlight.delete(receipt)) continue;
+      if (typeof receipt !== 'string' || !this.#inFlight.has(receipt)) continue;
       this.#watch.consumed(receipt);
       this.#attempt('acknowledge a message', () => removeFile(`${this.#member.inbox}/${receipt}`));
+      this.#inFlight.delete(receipt);
     }
   }
 
@@ -132,7 +133,9 @@ export class FilesConnection implements Connection {
 
   /** As files whose names come before all others: they can be acknowledged, and need no second place to be read from. */
   requeue(messages: readonly Outgoing[]): void {
-    for (const { bytes } of messages) this.#putBack(bytes);
+    this.#allOrNone((putBack) => {
+      for (const { bytes } of messages) putBack(bytes);
+    });
     this.#inbox.rescan();
     this.#watch.wake();
   }
@@ -187,19 +190,39 @@ export class FilesConnection implements Connection {
       if (look(path) === undefined) return;
       const from = this.#acknowledge ? path : this.#member.staging();
       if (from !== path && !moveFile(path, from)) return;
-      readFrames(from, options.limits, place, {
-        frame: (bytes) => this.#putBack(bytes),
-        rejected: (error) => this.#report.rejected(error),
-      });
+      try {
+        this.#allOrNone((putBack) => {
+          readFrames(from, options.limits, place, {
+            frame: putBack,
+            rejected: (error) => this.#report.rejected(error),
+          });
+        });
+      } catch (error) {
+        if (from !== path) moveFile(from, path);
+        throw error;
+      }
       removeFile(from);
     });
   }
 
-  #putBack(bytes: Uint8Array): void {
+  /** Where one message cannot be put back, those before it are taken away again: whoever has them tries anew, and none comes twice. */
+  #allOrNone(work: (putBack: (bytes: Uint8Array) => void) => void): void {
+    const done: string[] = [];
+    try {
+      work((bytes) => void done.push(this.#putBack(bytes)));
+    } catch (error) {
+      for (const path of done) removeFile(path);
+      throw error;
+    }
+  }
+
+  /** Returns the path of its file. */
+  #putBack(bytes: Uint8Array): string {
     const staged = this.#member.staging();
-    this.#attempt('put a message back', () => {
+    return this.#attempt('put a message back', () => {
       writeNew(staged, bytes);
-      if (moveFile(staged, `${this.#member.inbox}/${requeuedName()}`)) return;
+      const path = `${this.#member.inbox}/${requeuedName()}`;
+      if (moveFile(staged, path)) return path;
       removeFile(staged);
       throw new IpcError(
         'IPCM_STORE_MISSING',
