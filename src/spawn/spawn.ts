@@ -127,7 +127,7 @@ export class Spawn implements Guarded {
    * to each client. Resolves to the names of those who got the message.
    */
   async terminate(): Promise<string[]> {
-    return this.#withController((controller) => this.#terminate(controller));
+    return this.#withController(await this.#connectController(), (controller) => this.#terminate(controller));
   }
 
   /**
@@ -214,7 +214,7 @@ export class Spawn implements Guarded {
     let remaining: readonly PeerEntry[] = [];
     let reaped: readonly Reaped[] = [];
     try {
-      await this.#withController(async (controller) => {
+      await this.#withController(await this.#controllerFor(clientErrors), async (controller) => {
         // Beside the wait: one that is stopped may have no room for the message. Why the store cannot be asked the wait hears too.
         this.#terminate(controller).then(
           (told) => debug(`terminate sent to ${told.length} clients`),
@@ -225,6 +225,8 @@ export class Spawn implements Guarded {
         if (options.sanityCheck ?? this.#parts.sanityCheck) delta = await sanityDelta(store, controller.id);
       });
     } catch (error) {
+      // Whatever went wrong, no client of this process keeps what it has open.
+      await this.#disconnectLocal(undefined, true, clientErrors);
       // Somebody removed the store before us: nothing is left to be torn down or counted.
       if (!isIpcError(error, 'IPCM_STORE_MISSING')) throw error;
       debug(`the store is gone: ${error.message}`);
@@ -247,17 +249,27 @@ export class Spawn implements Guarded {
     );
   }
 
-  async #withController<T>(work: (controller: Client) => Promise<T>): Promise<T> {
-    const controller = await this.#connectController();
+  async #withController<T>(controller: Client, work: (controller: Client) => Promise<T>): Promise<T> {
     try {
       return await work(controller);
     } finally {
-      // Answers to the terminate message are nobody's to read, and who has not taken it by now is told of as remaining.
+      // Answers to the terminate message are nobody's to read, who has not taken it by now is told of as remaining, and its own
+      // counts, for which a full store has no room, are left out of every sum.
       await controller
         .disconnect(() => undefined)
-        .catch((error: unknown) => {
-          if (!isIpcError(error, 'IPCM_UNDELIVERED')) throw error;
-        });
+        .catch((error: unknown) => this.#parts.debug(`the shutdown's own client has left: ${String(error)}`));
+    }
+  }
+
+  /** For a shutdown: a full store, or a process without descriptors, has room for it once the clients of this process have left. */
+  async #controllerFor(clientErrors: unknown[]): Promise<Client> {
+    try {
+      return await this.#connectController();
+    } catch (error) {
+      if (isIpcError(error, 'IPCM_STORE_MISSING')) throw error;
+      this.#parts.debug(`first the clients of this process: ${String(error)}`);
+      await this.#disconnectLocal(undefined, false, clientErrors);
+      return this.#connectController();
     }
   }
 

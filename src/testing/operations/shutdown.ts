@@ -45,9 +45,10 @@ export function shutdownTests(suite: Suite): void {
 
   suite.test('a store that somebody else has removed is no error', async (scene) => {
     const bus = await scene.bus();
-    await scene.connect(bus, 'a');
+    const a = await scene.connect(bus, 'a');
     await scene.removeStore(bus.route);
     await bus.shutdown({ timeout: 1000 });
+    assert.ok(a.disconnected, 'and the clients of this process have left');
     const other = await scene.bus();
     await scene.removeStore(other.route);
     await other.shutdown({ timeout: 1000 });
@@ -74,8 +75,10 @@ export function shutdownTests(suite: Suite): void {
 
   suite.test('an abort ends the wait, and the store is removed', async (scene) => {
     const bus = await scene.bus();
+    const a = await scene.connect(bus, 'a');
     await assert.rejects(bus.shutdown({ signal: AbortSignal.abort(new Error('at once')) }), /at once/);
     assert.equal(await scene.exists(bus), false);
+    assert.ok(a.disconnected, 'and the clients of this process have left');
   });
 
   suite.test('debug tells how it goes', async (scene) => {
