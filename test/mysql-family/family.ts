@@ -2,6 +2,7 @@
 import { after, before, describe, test } from 'node:test';
 import { backlogTests } from './backlog.ts';
 import { faultTests } from './faults.ts';
+import { packetTests } from './packets.ts';
 import { pipelineTests } from './pipelines.ts';
 import { planTests } from './plans.ts';
 import { privateTests } from './private.ts';
@@ -31,6 +32,7 @@ export function familyTests(kind: Kind): void {
     faultTests(served);
     unknownTests(served);
     pipelineTests(served);
+    packetTests(served);
     backlogTests(served);
   });
   describe(`${kind}, private`, () => privateTests(kind));

@@ -8,9 +8,10 @@ import { exchange } from './exchange.ts';
 import { PacketTooLarge, undoes } from './errors.ts';
 import { Prepared } from './prepared.ts';
 import { securityOf } from './security.ts';
+import { settled } from './settled.ts';
 import { sendsOf, type SendBound } from './send.ts';
 import { burial } from './statements.ts';
-import { bindable, sizeOf } from './values.ts';
+import { bindable, frame, sizeOfAll } from './values.ts';
 import { kindOf, type Kind } from './version.ts';
 
 /** Set on each connection: what the statements rely on, whatever the server's own defaults are. */
@@ -27,8 +28,8 @@ const session = [
 const prepared = 64;
 /** Milliseconds to wait for a server to answer. */
 const connectTimeout = 10_000;
-/** Bytes of a packet that are not values, at most. */
-const overhead = 64 * 1024;
+/** Most bytes of a value of a list: an id. */
+const longestListed = 128;
 
 interface LinkParts {
   readonly tag: string;
@@ -49,6 +50,7 @@ export class FamilyLink implements Link {
   readonly kind: Kind;
   /** Largest packet that the server takes, in bytes. */
   readonly largestPacket: number;
+  readonly longestList: number;
   readonly #connection: DriverConnection;
   readonly #socket: Socket;
   readonly #isEncrypted: boolean;
@@ -67,6 +69,7 @@ export class FamilyLink implements Link {
     this.#isEncrypted = isEncrypted;
     this.kind = kind;
     this.largestPacket = largestPacket;
+    this.longestList = Math.max(1, Math.floor((largestPacket - frame) / longestListed));
     this.#timeoutsUndo = timeoutsUndo;
     this.#prepared = kind.isMariadb ? undefined : new Prepared(connection, prepared);
     this.tag = tag;
@@ -144,12 +147,10 @@ export class FamilyLink implements Link {
   run(bound: Bound): Promise<Result> {
     if (this.#alone !== undefined) return this.#alone.then(() => this.run(bound));
     const send = sendsOf(bound);
-    const missing = this.#unprepared(send === undefined ? [bound] : stepsOf(send, this.kind.isMariadb));
-    if (missing.length === 0) return this.#send(bound, send);
-    const added = this.#prepared?.add(missing) ?? Promise.resolve();
-    this.#holdBack(added);
-    // Before those who are held back.
-    return added.then(() => this.#send(bound, send));
+    if (send === undefined) return this.#whenPrepared([bound], () => this.#one(bound));
+    const inserts = send.inserts(this.largestPacket);
+    const marks = send.marks(this.kind.isMariadb);
+    return this.#whenPrepared([...inserts, ...marks], () => this.#send(send, inserts, marks));
   }
 
   runSync(bound: Bound, milliseconds: number): Result | undefined {
@@ -184,10 +185,20 @@ export class FamilyLink implements Link {
     }
   }
 
-  #send(bound: Bound, send: SendBound | undefined): Promise<Result> {
-    if (send === undefined) return this.#one(bound);
-    if (send.inserts.length === 1) return this.#sendAtOnce(send);
-    const sent = this.#sendInTurn(send);
+  #whenPrepared(steps: readonly Bound[], run: () => Promise<Result>): Promise<Result> {
+    const missing = this.#unprepared(steps);
+    if (missing.length === 0) return run();
+    const added = this.#prepared?.add(missing) ?? Promise.resolve();
+    this.#holdBack(added);
+    // Before those who are held back.
+    return added.then(run);
+  }
+
+  async #send(send: SendBound, inserts: readonly Bound[], marks: readonly Bound[]): Promise<Result> {
+    // Before anything is sent: nothing of a batch is there of which something is too large.
+    for (const { values } of inserts) this.#checkSize(values);
+    if (inserts.length === 1) return this.#sendAtOnce(send, inserts, marks);
+    const sent = this.#sendInTurn(send, inserts, marks);
     this.#holdBack(sent);
     return sent;
   }
@@ -235,12 +246,15 @@ export class FamilyLink implements Link {
    * A transaction of one insert, all of it sent at once. Should the insert fail, the mark stays as it was, and there is nothing
    * to commit. Should the mark fail alone, the messages are there.
    */
-  async #sendAtOnce({ begin, inserts, marks, commit, refused }: SendBound): Promise<Result> {
-    for (const { values } of inserts) this.#checkSize(values);
+  async #sendAtOnce(
+    { begin, commit, refused }: SendBound,
+    inserts: readonly Bound[],
+    marks: readonly Bound[],
+  ): Promise<Result> {
     const all = (steps: readonly Bound[]): Promise<Result[]> => settled(steps.map((step) => this.#one(step)));
     const [inserted, marked, committed] = await Promise.allSettled([
       all([begin, ...inserts]),
-      all(marks(this.kind.isMariadb)),
+      all(marks),
       this.#one(commit),
     ]);
     if (inserted.status === 'rejected') {
@@ -253,13 +267,16 @@ export class FamilyLink implements Link {
   }
 
   /** A transaction of several inserts, each of which has to succeed before the next. */
-  async #sendInTurn({ begin, inserts, marks, commit, refused }: SendBound): Promise<Result> {
-    for (const { values } of inserts) this.#checkSize(values);
+  async #sendInTurn(
+    { begin, commit, refused }: SendBound,
+    inserts: readonly Bound[],
+    marks: readonly Bound[],
+  ): Promise<Result> {
     await this.#one(begin);
     let changes = 0;
     try {
       for (const insert of inserts) changes += (await this.#one(insert)).changes;
-      await settled(marks(this.kind.isMariadb).map((step) => this.#one(step)));
+      await settled(marks.map((step) => this.#one(step)));
     } catch (error) {
       // Where the connection is gone the transaction went with it.
       if (!this.#gone) await this.#one({ text: 'ROLLBACK', values: [], rows: false });
@@ -271,26 +288,12 @@ export class FamilyLink implements Link {
   }
 
   #checkSize(values: readonly Value[]): void {
-    let size = overhead;
-    for (const value of values) size += sizeOf(value);
-    if (size > this.largestPacket) throw new PacketTooLarge(size - overhead, this.largestPacket);
+    const size = frame + sizeOfAll(values);
+    if (size > this.largestPacket) throw new PacketTooLarge(size, this.largestPacket);
   }
 }
 
 /** What cannot be prepared everywhere: BEGIN and the like, which have no values, and what is several statements. */
 function isText({ text, values }: Pick<Bound, 'text' | 'values'>): boolean {
   return values.length === 0 || text === burial;
-}
-
-/** All statements of a batch. */
-function stepsOf({ inserts, marks }: SendBound, isMariadb: boolean): readonly Bound[] {
-  return [...inserts, ...marks(isMariadb)];
-}
-
-/** All answers, or the first failure once everything has been answered. */
-async function settled<T>(steps: readonly Promise<T>[]): Promise<T[]> {
-  const outcomes = await Promise.allSettled(steps);
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }

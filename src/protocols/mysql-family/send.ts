@@ -5,18 +5,20 @@
  * that was seen, the receiver is null, which the column refuses, and with it the whole insert.
  */
 import type { Value } from '../sql/query.ts';
-import type { Batch, Bound, Sent } from '../sql-server/database.ts';
+import type { Batch, Bound } from '../sql-server/database.ts';
 import { errnoOf, errors } from './errors.ts';
 import { marking } from './statements.ts';
+import { frame, sizeOfAll } from './values.ts';
 
-/** Rows and bytes of one insert, but for a message that is larger. */
+/** Rows and bytes of one insert, but for a message that is larger; a server that takes less gets less. */
 const mostRows = 256;
 const mostBytes = 4 * 1024 * 1024;
 
 /** A batch as a connection sends it. */
 export interface SendBound extends Bound {
   readonly begin: Bound;
-  readonly inserts: readonly Bound[];
+  /** Its inserts, each no larger than a packet may be, but for a message that is so by itself. */
+  readonly inserts: (largestPacket: number) => readonly Bound[];
   /** What notes the mark, if the insert before it has inserted something. */
   readonly marks: (isMariadb: boolean) => readonly Bound[];
   readonly commit: Bound;
@@ -56,37 +58,31 @@ function insertText(rows: number): string {
 /** The batch as statements. */
 export function send({ peer: { name, identity, active }, messages, line, mark: number }: Batch): SendBound {
   const seen = [name, identity?.pid ?? null, active ?? null];
-  const inserts = slices(messages).map((slice) => {
-    const values: Value[] = [];
-    for (const { ids, outgoing } of slice) {
+  const inserts = (largestPacket: number): Bound[] => {
+    const most = Math.min(mostBytes, largestPacket);
+    const all: Bound[] = [];
+    let values: Value[] = [];
+    let [rows, size] = [0, frame];
+    for (const { ids, outgoing } of messages) {
       const { message, bytes } = outgoing;
-      values.push(...ids);
-      if (values.length === 2) values.push(...seen);
-      else values.push(name);
-      values.push(message.from, message.stamp, bytes, message.broadcast ? 1 : 0);
+      const end = [message.from, message.stamp, bytes, message.broadcast ? 1 : 0];
+      let row = [...ids, ...(rows === 0 ? seen : [name]), ...end];
+      let added = sizeOfAll(row);
+      if (rows === mostRows || (size + added > most && rows > 0)) {
+        all.push(change(insertText(rows), values));
+        row = [...ids, ...seen, ...end];
+        added = sizeOfAll(row);
+        [values, rows, size] = [[], 0, frame];
+      }
+      values.push(...row);
+      rows++;
+      size += added;
     }
-    return change(insertText(slice.length), values);
-  });
+    if (rows > 0) all.push(change(insertText(rows), values));
+    return all;
+  };
   const marks = (isMariadb: boolean): Bound[] =>
     isMariadb ? [change(byCount, [number, line])] : [count, change(byVariable, [number, line])];
   const refused = (error: unknown): boolean => errnoOf(error) === errors.nullValue;
   return { ...begin, begin, inserts, marks, commit, refused };
-}
-
-function slices(messages: readonly Sent[]): Sent[][] {
-  const all: Sent[][] = [];
-  let slice: Sent[] = [];
-  let size = 0;
-  for (const sent of messages) {
-    const { length } = sent.outgoing.bytes;
-    size += length;
-    if (slice.length === mostRows || (size > mostBytes && slice.length > 0)) {
-      all.push(slice);
-      slice = [];
-      size = length;
-    }
-    slice.push(sent);
-  }
-  if (slice.length > 0) all.push(slice);
-  return all;
 }

@@ -39,6 +39,8 @@ export interface Link {
    * in time).
    */
   runSync?(bound: Bound, milliseconds: number): Result | undefined;
+  /** How many groups of values a statement of any number takes on this connection; undefined: as many as there are. */
+  readonly longestList?: number | undefined;
   /** `run` has written its statement when it returns, and `runSync` can be called before the answer is there. */
   readonly direct?: boolean;
   /** Ends the connection. Never rejects. */

@@ -15,6 +15,7 @@ import { writeAtExit } from './at-exit.ts';
 import type { Bound, Link, Own } from './database.ts';
 import { explain, judge, type Place } from './failure.ts';
 import type { Line } from './line.ts';
+import { runOn } from './run-on.ts';
 import { within } from './within.ts';
 
 /** How long things are tried, in milliseconds. */
@@ -281,21 +282,4 @@ const plain = (text: string): Bound => ({ text, values: [], rows: false });
 
 function bind({ text, rows }: Own, ...values: Bound['values']): Bound {
   return { text, rows, values };
-}
-
-/** Runs a query: with many groups of values at once where that can be, else one after the other without waiting in between. */
-async function runOn(link: Link, query: Query): Promise<Result> {
-  const { statement } = query;
-  const { text, rows } = statement;
-  if (!('many' in query)) return link.run({ text, values: query.values, rows });
-  const { many } = query;
-  if (many.length === 0) return nothing;
-  if (statement.atOnce !== undefined) return link.run({ ...statement.atOnce(many), rows });
-  if (statement.inTurn === true) {
-    let changes = 0;
-    for (const values of many) changes += (await link.run({ text, values, rows })).changes;
-    return { rows: [], changes };
-  }
-  const results = await Promise.all(many.map((values) => link.run({ text, values, rows })));
-  return { rows: [], changes: results.reduce((sum, { changes }) => sum + changes, 0) };
 }

@@ -42,6 +42,10 @@ export class HeardLink implements Link {
     return this.#link.tag;
   }
 
+  get longestList(): number | undefined {
+    return this.#link.longestList;
+  }
+
   get direct(): boolean {
     return this.#link.direct === true;
   }

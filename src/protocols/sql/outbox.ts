@@ -2,7 +2,7 @@
  * Sending: a message is a row, a batch one transaction. Each goes only to the peer that was looked at, in the life in which
  * it was seen: the insert itself looks at the peer's row again, so that nothing is sent to one who left meanwhile.
  */
-import { IpcError, quote } from '../../errors.ts';
+import { IpcError, isIpcError, quote } from '../../errors.ts';
 import type { Awaitable, Delivery, Outgoing } from '../../protocol/protocol.ts';
 import { andThen } from './awaitable.ts';
 import type { Backend } from './contract.ts';
@@ -80,12 +80,17 @@ export class Outbox {
     return session.write('send messages', work);
   }
 
-  /** An id that cannot be, or that another waiting message has, costs its message alone: up to it they are sent one by one. */
+  /**
+   * An id that cannot be, or that another waiting message has, or content that is too large, costs its message alone: up to it
+   * they are sent one by one.
+   */
   async #failed(error: unknown, name: string, batch: readonly Outgoing[]): Promise<Delivery> {
-    if (!(error instanceof MessageRefused)) throw error;
+    const isTooLarge = isIpcError(error, 'IPCM_MESSAGE_TOO_LARGE');
+    if (!(error instanceof MessageRefused) && !isTooLarge) throw error;
     const [first] = batch;
     if (first === undefined) return { taken: 0 };
     if (batch.length > 1) return this.deliver(name, [first]);
+    if (isTooLarge) return { taken: 0, error };
     const id = quote(first.message.id);
     const why =
       error instanceof DuplicateId
