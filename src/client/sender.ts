@@ -27,6 +27,15 @@ export interface SenderParts {
 /** Idle outboxes kept for the next send; a service may answer thousands of short-lived peers. */
 const kept = 256;
 
+/** A message without these is none for its receiver. Throws `IPCM_INVALID_CONTENT`. */
+function checkHead(call: string, { id, stamp }: Message): void {
+  const refuse = (what: string): never => {
+    throw new IpcError('IPCM_INVALID_CONTENT', `${call}: the message's ${what}; leave it out, and it is filled in`);
+  };
+  if (typeof id !== 'string' || id === '') refuse(`id is a text, not ${quote(id)}`);
+  if (!Number.isFinite(stamp)) refuse(`stamp is a number of seconds, not ${quote(stamp)}`);
+}
+
 /** The outboxes of a client. */
 export class Sender {
   readonly #parts: SenderParts;
@@ -109,6 +118,7 @@ export class Sender {
   /** The message in the form that the protocol takes. Throws `IPCM_INVALID_CONTENT`, `IPCM_MESSAGE_TOO_LARGE`. */
   encode(call: string, message: Message): Packet {
     checkContent(message.content);
+    checkHead(call, message);
     const { protocol, serializer } = this.#parts;
     const bytes = serializer.serialize(protocol.capabilities.unit === 'message' ? message : message.content);
     if (bytes.length > this.#limit) throw this.#tooLarge(call, message.to, bytes.length);

@@ -16,6 +16,7 @@ const lossy = [
   [RegExp, 'a RegExp', 'send its source'],
   [Promise, 'a Promise', 'await it first'],
   [ArrayBuffer, 'an ArrayBuffer', 'send a base64 string or the path of a file'],
+  [SharedArrayBuffer, 'a SharedArrayBuffer', 'send a base64 string or the path of a file'],
   [WeakMap, 'a WeakMap', 'send a plain object'],
   [WeakSet, 'a WeakSet', 'send an array'],
 ] as const;
@@ -26,6 +27,24 @@ const deepest = 1000;
 function refuse(path: string, what: string, remedy: string, cause?: unknown): never {
   const where = path === '' ? 'content' : `content${path}`;
   throw new IpcError('IPCM_INVALID_CONTENT', `${where} is ${what}, which JSON cannot carry: ${remedy}`, { cause });
+}
+
+/** True for what JSON makes `{}` of although there is something in it, such as a URLSearchParams or an iterator. */
+function isEmptied(value: object): boolean {
+  return Symbol.iterator in value && !(value instanceof String) && Object.keys(value).length === 0;
+}
+
+function hasToJson(value: object): value is { toJSON(key: string): unknown } {
+  return 'toJSON' in value && typeof value.toJSON === 'function';
+}
+
+/** True where its own `toJSON` makes null of a value. What that throws the serializer meets as well, and tells. */
+function isNullAsJson(value: { toJSON(key: string): unknown }): boolean {
+  try {
+    return (value.toJSON('') ?? null) === null;
+  } catch {
+    return false;
+  }
 }
 
 function checkObject(value: object, path: string, depth: number): void {
@@ -42,9 +61,17 @@ function checkObject(value: object, path: string, depth: number): void {
   if (prototype !== Object.prototype && prototype !== null) {
     if (ArrayBuffer.isView(value)) refuse(path, 'binary data', 'send a base64 string or the path of a file');
     for (const [type, what, remedy] of lossy) if (value instanceof type) refuse(path, what, remedy);
+    if (value instanceof Date && Number.isNaN(value.getTime())) refuse(path, 'an invalid Date', 'leave it out');
   }
   // Whoever defines toJSON has said what the JSON form is; a Date arrives as its ISO string.
-  if ('toJSON' in value && typeof value.toJSON === 'function') return;
+  if (hasToJson(value)) {
+    if (depth === 0 && isNullAsJson(value))
+      refuse('', 'null by its toJSON', 'a message carries any JSON value but null');
+    return;
+  }
+  if (prototype !== Object.prototype && prototype !== null && isEmptied(value)) {
+    refuse(path, 'an iterable without properties', 'send [...it], or Object.fromEntries(it)');
+  }
   for (const key of Object.keys(value)) {
     checkValue((value as Record<string, unknown>)[key], path, key, depth + 1);
   }

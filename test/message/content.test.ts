@@ -32,6 +32,15 @@ test('what JSON carries is accepted', () => {
   }
   checkContent(new Point());
   checkContent({ toJSON: () => 1, hidden: new Map() });
+  checkContent([{ toJSON: () => null }]);
+  checkContent({ url: new URL('http://localhost'), text: new String('') });
+  class Pair {
+    x = 1;
+    *[Symbol.iterator](): Generator<number> {
+      yield this.x;
+    }
+  }
+  checkContent(new Pair());
   checkContent(JSON.parse('{"__proto__":{"a":1}}'));
 });
 
@@ -58,6 +67,13 @@ test('what JSON would lose is refused, with the path to it and a remedy', () => 
     [Buffer.from('x'), /base64/],
     [new Float64Array(1), /base64/],
     [new DataView(new ArrayBuffer(1)), /base64/],
+    [new SharedArrayBuffer(1), /base64/],
+    [new Date(Number.NaN), /^content is an invalid Date/],
+    [{ at: new Date('no date') }, /^content\.at is an invalid Date.*: \w/],
+    [{ toJSON: () => null }, /^content is null by its toJSON/],
+    [{ toJSON: () => undefined }, /^content is null by its toJSON/],
+    [{ query: new URLSearchParams('a=b') }, /^content\.query is an iterable.*fromEntries/],
+    [new Map().keys(), /^content is an iterable/],
     [cycle, /cycle/],
     [nested(1100), /levels deep/],
     [nested(200_000), /levels deep/],

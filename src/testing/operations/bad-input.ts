@@ -30,6 +30,8 @@ const refused: Readonly<Record<string, () => unknown>> = {
   'undefined in an array': () => [1, undefined],
   bytes: () => new Uint8Array(8),
   'an Error': () => new Error('x'),
+  'an invalid Date within': () => ({ at: new Date(Number.NaN) }),
+  'null by its toJSON': () => ({ toJSON: () => null }),
   '100,000 levels': () => deep(100_000),
 };
 
@@ -62,6 +64,17 @@ export function badInputTests(suite: Suite): void {
   suite.test('a message without a receiver is refused', async (scene) => {
     const a = await scene.connect(await scene.bus(), 'a');
     await rejectsWith(a.sendMessage({ to: '', content: 'x' }), 'IPCM_INVALID_NAME', 'IPCM_PEER_UNKNOWN');
+  });
+
+  suite.test('a message whose id or stamp nobody could read is refused', async (scene) => {
+    const bus = await scene.bus();
+    const [a, b] = await scene.clients(bus, 'a', 'b');
+    const id = 7 as unknown as string;
+    for (const fields of [{ id: '' }, { id }, { stamp: Number.NaN }, { stamp: Number.POSITIVE_INFINITY }]) {
+      await rejectsWith(a.sendMessage('b', 'x', fields), 'IPCM_INVALID_CONTENT');
+    }
+    await a.sendMessage('b', 'fine');
+    assert.deepEqual(await takeContents(b, 1), ['fine']);
   });
 
   const { factory } = suite.subject;
