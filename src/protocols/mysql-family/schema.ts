@@ -134,6 +134,35 @@ function alterations(found: Found, table: 'ipcm_peers' | 'ipcm_messages'): strin
   return parts;
 }
 
+const create = (kind: Kind, table: string, parts: readonly string[]): Statement =>
+  change(
+    `CREATE TABLE IF NOT EXISTS ${table} (${parts.join(', ')}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=${kind.exact}`,
+  );
+
+/** Makes the tables that only we have. */
+function* makeOwn(kind: Kind): Work<void> {
+  for (const [table, columns] of Object.entries(ownTables))
+    yield { statement: create(kind, table, [columns]), values: [] };
+}
+
+/** Brings the two tables of the wire into the form of ours. */
+function* alter(kind: Kind): Work<void> {
+  const made = yield* look();
+  // A column that is referred to keeps its collation.
+  const isToChange = ['ipcm_peers.id', 'ipcm_messages.to', 'ipcm_messages.from'].some(
+    (column) => made.columns.get(column)?.['coll'] !== kind.exact,
+  );
+  if (isToChange && made.references.size > 0) {
+    const parts = [...made.references.values()].map((name) => `DROP FOREIGN KEY \`${name}\``);
+    yield { statement: change(`ALTER TABLE ipcm_messages ${parts.join(', ')}`), values: [] };
+  }
+  const found = isToChange ? yield* look() : made;
+  for (const table of ['ipcm_peers', 'ipcm_messages'] as const) {
+    const parts = alterations(found, table);
+    if (parts.length > 0) yield { statement: change(`ALTER TABLE ${table} ${parts.join(', ')}`), values: [] };
+  }
+}
+
 /** The schema as one of the protocols makes it. */
 export function makeSchema({ protocol, idType }: SchemaProfile): Schema {
   const tooOld = ({ version }: Kind): IpcError =>
@@ -145,17 +174,14 @@ export function makeSchema({ protocol, idType }: SchemaProfile): Schema {
     const { rows: told } = yield { statement: versionQuery, values: [] };
     const kind = kindOf(told[0]?.['version']);
     if (kind.exact === undefined) throw tooOld(kind);
-    const end = `ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=${kind.exact}`;
-    const create = (table: string, parts: readonly string[]): Statement =>
-      change(`CREATE TABLE IF NOT EXISTS ${table} (${parts.join(', ')}) ${end}`);
-    for (const [table, columns] of Object.entries(ownTables)) yield { statement: create(table, [columns]), values: [] };
+    yield* makeOwn(kind);
     const peers = [
       '`id` VARCHAR(512) NOT NULL PRIMARY KEY, `pid` INTEGER DEFAULT NULL, `active` DOUBLE DEFAULT (UNIX_TIMESTAMP()), ' +
         '`stats` LONGBLOB DEFAULT NULL, `suspend_expires` DOUBLE DEFAULT NULL',
       ...definitions(toPeers),
       ...keys(peerKeys),
     ];
-    yield { statement: create('ipcm_peers', peers), values: [] };
+    yield { statement: create(kind, 'ipcm_peers', peers), values: [] };
     const messages = [
       `\`id\` ${idType(kind)} NOT NULL UNIQUE KEY, \`to\` VARCHAR(512) NOT NULL, \`from\` VARCHAR(512) NOT NULL, ` +
         '`stamp` DOUBLE NOT NULL, `content` LONGBLOB NOT NULL, `broadcast` BOOL NOT NULL DEFAULT 0',
@@ -166,21 +192,20 @@ export function makeSchema({ protocol, idType }: SchemaProfile): Schema {
       refers('to'),
       refers('from'),
     ];
-    yield { statement: create('ipcm_messages', messages), values: [] };
-    const made = yield* look();
-    // A column that is referred to keeps its collation.
-    const isToChange = ['ipcm_peers.id', 'ipcm_messages.to', 'ipcm_messages.from'].some(
-      (column) => made.columns.get(column)?.['coll'] !== kind.exact,
-    );
-    if (isToChange && made.references.size > 0) {
-      const parts = [...made.references.values()].map((name) => `DROP FOREIGN KEY \`${name}\``);
-      yield { statement: change(`ALTER TABLE ipcm_messages ${parts.join(', ')}`), values: [] };
-    }
-    const found = isToChange ? yield* look() : made;
-    for (const table of ['ipcm_peers', 'ipcm_messages'] as const) {
-      const parts = alterations(found, table);
-      if (parts.length > 0) yield { statement: change(`ALTER TABLE ${table} ${parts.join(', ')}`), values: [] };
-    }
+    yield { statement: create(kind, 'ipcm_messages', messages), values: [] };
+    yield* alter(kind);
+  }
+
+  function* complete(): Work<boolean> {
+    // A second look: the first was several, and the tables may have gone in between. That of the messages goes first.
+    const found = yield* inspect();
+    if (found === 'none') return false;
+    if (found === 'ours') return true;
+    const { rows: told } = yield { statement: versionQuery, values: [] };
+    const kind = kindOf(told[0]?.['version']);
+    yield* makeOwn(kind);
+    yield* alter(kind);
+    return true;
   }
 
   function* inspect(): Work<'ours' | 'wire' | 'none'> {
@@ -198,5 +223,5 @@ export function makeSchema({ protocol, idType }: SchemaProfile): Schema {
     yield { statement: change(`DROP TABLE IF EXISTS ${tables.join(', ')}`), values: [] };
   }
 
-  return { make, inspect, drop, commits: true };
+  return { make, complete, inspect, drop, commits: true };
 }

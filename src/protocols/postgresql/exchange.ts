@@ -2,10 +2,9 @@
  * A statement without the event loop, for the end of the process: written to the socket as it is, and the answer read from it.
  * Message formats: postgresql.org/docs/current/protocol-message-formats.html.
  */
-import { readSync, writeSync } from 'node:fs';
-import { systemCode } from '../../errors.ts';
 import type { Value } from '../sql/query.ts';
 import type { Bound } from '../sql-server/database.ts';
+import { readSome, writeAll } from '../sql-server/synchronous.ts';
 
 /** A value as a literal: at the end there is no time for a prepared statement. */
 function literal(value: Value): string {
@@ -31,12 +30,7 @@ export function exchange(descriptor: number, bound: Bound, milliseconds: number,
   const head = Buffer.alloc(5);
   head.write('Q', 'latin1');
   head.writeInt32BE(text.length + 4, 1);
-  let rest = Buffer.concat([head, text]);
-  while (rest.length > 0) {
-    const written = patiently(() => writeSync(descriptor, rest), end);
-    if (written === undefined) return undefined;
-    rest = rest.subarray(written);
-  }
+  if (!writeAll(descriptor, Buffer.concat([head, text]), end)) return undefined;
   let changes = 0;
   let failed = false;
   let buffer = Buffer.alloc(0);
@@ -54,21 +48,8 @@ export function exchange(descriptor: number, bound: Bound, milliseconds: number,
       changes = 0;
       failed = false;
     }
-    const read = patiently(() => readSync(descriptor, chunk, 0, chunk.length, null), end);
-    if (read === undefined || read === 0) return undefined;
-    buffer = Buffer.concat([buffer, chunk.subarray(0, read)]);
-  }
-}
-
-/** Calls until the socket is ready; undefined when it was not in time, or is gone. */
-function patiently(call: () => number, end: number): number | undefined {
-  const clock = new Int32Array(new SharedArrayBuffer(4));
-  for (;;) {
-    try {
-      return call();
-    } catch (error) {
-      if (systemCode(error) !== 'EAGAIN' || performance.now() > end) return undefined;
-      Atomics.wait(clock, 0, 0, 1);
-    }
+    const read = readSome(descriptor, chunk, end);
+    if (read === undefined) return undefined;
+    buffer = Buffer.concat([buffer, read]);
   }
 }

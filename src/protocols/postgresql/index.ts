@@ -7,7 +7,7 @@ import { channelsOf, query } from './channels.ts';
 import { handle } from './handle.ts';
 import { connect } from './link.ts';
 import { recipe } from './recipe.ts';
-import { drop, inspect, make } from './schema.ts';
+import { complete, drop, inspect, make } from './schema.ts';
 import { own, send, statements } from './statements.ts';
 import { verdictOf } from './verdict.ts';
 import { defaultPass, defaultUser, words } from './words.ts';
@@ -44,7 +44,7 @@ export const database: Database = {
   defaultUser,
   defaultPass,
   statements,
-  schema: { make, inspect, drop },
+  schema: { make, complete, inspect, drop },
   own,
   send,
   transaction: { begin: 'BEGIN ISOLATION LEVEL READ COMMITTED', commit: 'COMMIT', rollback: 'ROLLBACK' },

@@ -51,7 +51,18 @@ const lock = rows("SELECT pg_advisory_xact_lock(hashtext('ipcm_messages'))");
 /** Makes what is missing; of two who do so at once one waits. */
 export function* make(): Work<void> {
   yield { statement: lock, values: [] };
-  if ((yield* inspect()) === 'ours') return;
+  if ((yield* inspect()) !== 'ours') yield* makeAll();
+}
+
+/** The same for a store that there is; false where it has been removed since. */
+export function* complete(): Work<boolean> {
+  yield { statement: lock, values: [] };
+  const found = yield* inspect();
+  if (found === 'wire') yield* makeAll();
+  return found !== 'none';
+}
+
+function* makeAll(): Work<void> {
   for (const statement of text) yield { statement, values: [] };
 }
 

@@ -87,6 +87,8 @@ export type Verdict = 'lost' | 'busy' | 'duplicate' | 'orphan' | 'missing' | 'fu
 export interface Schema {
   /** Makes what is missing; two who do so at once come out right. */
   make(): Work<void>;
+  /** The same for a store that there is. False, and nothing is made, where it has been removed since. */
+  complete(): Work<boolean>;
   /** `ours`: a store, complete. `wire`: one that the reference made. `none`: no store. */
   inspect(): Work<'ours' | 'wire' | 'none'>;
   /** Removes all tables of the bus. */

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { IpcError, isIpcError } from '../../errors.ts';
 import { isAlive } from '../../liveness/alive.ts';
 import type { CreateOptions, StoreOptions } from '../../protocol/protocol.ts';
+import type { Work } from '../sql/query.ts';
 import { SqlStore } from '../sql/store.ts';
 import { ServerBackend } from './backend.ts';
 import type { Database, Target } from './database.ts';
@@ -16,13 +17,13 @@ import { resolveOptions, targetOf, targetOfHandle, type ServerOptions } from './
 export async function create(database: Database, options: CreateOptions): Promise<SqlStore> {
   const resolved = resolveOptions(database, options);
   if (options.route !== undefined || resolved.handle !== undefined) {
-    return make(await connect(database, options.route, options, resolved), options);
+    return make(database, await connect(database, options.route, options, resolved), options);
   }
   const { name: protocol, recipe } = database;
   const folder = await startPrivate(protocol, recipe, options);
   try {
     const route = formatSource(recipe.source(foldersOf(folder)), database.words);
-    return await make(await connect(database, route, options, resolved), options);
+    return await make(database, await connect(database, route, options, resolved), options);
   } catch (error) {
     await stopPrivate(folder, recipe);
     throw error;
@@ -33,28 +34,28 @@ export async function create(database: Database, options: CreateOptions): Promis
 export async function open(database: Database, route: string, options: StoreOptions): Promise<SqlStore> {
   const backend = await connect(database, route, options, resolveOptions(database, options));
   return closing(backend, async () => {
-    const found = await backend.session.read('open the store', () => database.schema.inspect());
-    if (found === 'none') {
+    const { schema } = database;
+    const found = await backend.session.read('open the store', () => schema.inspect());
+    if (found === 'none' || (found === 'wire' && !(await change(backend, 'open the store', () => schema.complete())))) {
       const text = `there is no store in ${backend.route}: the database has no tables of the bus`;
       throw new IpcError('IPCM_STORE_MISSING', text, { route: backend.route, protocol: database.name });
     }
-    if (found === 'wire') await makeTables(backend, 'open the store');
     await backend.settle();
     return new SqlStore(backend, options);
   });
 }
 
-async function make(backend: ServerBackend, options: StoreOptions): Promise<SqlStore> {
+async function make(database: Database, backend: ServerBackend, options: StoreOptions): Promise<SqlStore> {
   return closing(backend, async () => {
-    await makeTables(backend, 'make the tables');
+    await change(backend, 'make the tables', () => database.schema.make());
     await backend.settle();
     return new SqlStore(backend, options);
   });
 }
 
-async function makeTables({ session, database: { schema } }: ServerBackend, doing: string): Promise<void> {
-  if (schema.commits === true) await session.read(doing, () => schema.make());
-  else await session.write(doing, () => schema.make());
+/** Changes tables, in a transaction where that can be. */
+function change<T>({ session, database: { schema } }: ServerBackend, doing: string, work: () => Work<T>): Promise<T> {
+  return schema.commits === true ? session.read(doing, work) : session.write(doing, work);
 }
 
 async function connect(

@@ -8,7 +8,7 @@ import { SqliteBackend } from './backend.ts';
 import { cutsAtNul, fileOf, hasBuiltin, isHandle, opener, type SqliteHandle } from './driver.ts';
 import { explain } from './errors.ts';
 import { checkFile, isSameFile, makeFile, pathOf, type FileIdentity } from './route.ts';
-import { inspect, makeTables } from './schema.ts';
+import { complete, makeTables } from './schema.ts';
 import { isFleeting, makeTemporary } from './temporary.ts';
 
 /** Bare name of the protocol. */
@@ -75,12 +75,11 @@ export async function open(route: string, options: StoreOptions): Promise<SqlSto
   const place = { route: pathOf(route, name), protocol: name };
   const backend = await connect(place, resolved);
   return closing(backend, async () => {
-    const found = await backend.session.write('open the store', inspect);
+    const found = await backend.session.write('open the store', complete);
     if (found === 'none') {
       const text = `there is no store in ${place.route}: the database has no tables of the bus`;
       throw new IpcError('IPCM_STORE_MISSING', text, { ...place });
     }
-    if (found === 'wire') await backend.session.write('open the store', makeTables);
     return new SqlStore(backend, options);
   });
 }

@@ -75,6 +75,13 @@ export function* inspect(): Work<'ours' | 'wire' | 'none'> {
   return isRecent && names.includes(marker) ? 'ours' : 'wire';
 }
 
+/** Makes what is missing of a store that there is; tells what was found. */
+export function* complete(): ReturnType<typeof inspect> {
+  const found = yield* inspect();
+  if (found === 'wire') yield* makeTables();
+  return found;
+}
+
 const foreign = rows(
   "SELECT 1 FROM sqlite_master WHERE substr(tbl_name, 1, 5) <> 'ipcm_' AND substr(tbl_name, 1, 7) <> 'sqlite_' LIMIT 1",
 );

@@ -202,6 +202,19 @@ export function shutdownTests(suite: Suite): void {
     });
   }
 
+  suite.test('a store that others open while it is being removed is gone afterwards', async (scene) => {
+    for (let round = 0; round < 5; round++) {
+      const bus = await scene.bus();
+      const opening = async (): Promise<void> => {
+        while (await scene.exists(bus)) await new Promise(setImmediate);
+      };
+      const openers = upTo(4).map(opening);
+      await bus.shutdown();
+      await Promise.all(openers);
+      assert.equal(await scene.exists(bus), false);
+    }
+  });
+
   suite.crossProcess('a guarded store is removed when its maker exits in the middle of sends', async (scene) => {
     const child = await scene.child();
     const store = await scene.spawnIn(child, { guard: true });
