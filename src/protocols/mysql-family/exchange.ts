@@ -2,10 +2,9 @@
  * A statement without the event loop, for the end of the process: written to the socket as it is, and the answer read from it.
  * The protocol: https://mariadb.com/kb/en/clientserver-protocol/, which both servers speak.
  */
-import { readSync, writeSync } from 'node:fs';
-import { systemCode } from '../../errors.ts';
 import type { Value } from '../sql/query.ts';
 import type { Bound } from '../sql-server/database.ts';
+import { readSome, writeAll } from '../sql-server/synchronous.ts';
 
 /** Most bytes of one packet, less its command. */
 const longest = 0xff_ff_fe;
@@ -37,18 +36,13 @@ export function exchange(descriptor: number, bound: Bound, milliseconds: number)
   const head = Buffer.alloc(5);
   head.writeUIntLE(text.length + 1, 0, 3);
   head[4] = command;
-  let rest = Buffer.concat([head, text]);
-  while (rest.length > 0) {
-    const written = patiently(() => writeSync(descriptor, rest), end);
-    if (written === undefined) return undefined;
-    rest = rest.subarray(written);
-  }
+  if (!writeAll(descriptor, Buffer.concat([head, text]), end)) return undefined;
   let answer = Buffer.alloc(0);
   const chunk = Buffer.alloc(4096);
   while (answer.length < 4 || answer.length < 4 + answer.readUIntLE(0, 3)) {
-    const read = patiently(() => readSync(descriptor, chunk, 0, chunk.length, null), end);
-    if (read === undefined || read === 0) return undefined;
-    answer = Buffer.concat([answer, chunk.subarray(0, read)]);
+    const read = readSome(descriptor, chunk, end);
+    if (read === undefined) return undefined;
+    answer = Buffer.concat([answer, read]);
   }
   return changesOf(answer.subarray(4));
 }
@@ -60,17 +54,4 @@ function changesOf(packet: Buffer): number | undefined {
   if (first < 0xfb) return first;
   if (first === 0xfc) return packet.readUInt16LE(2);
   return first === 0xfd ? packet.readUIntLE(2, 3) : Number(packet.readBigUInt64LE(2));
-}
-
-/** Calls until the socket is ready; undefined when it was not in time, or is gone. */
-function patiently(call: () => number, end: number): number | undefined {
-  const clock = new Int32Array(new SharedArrayBuffer(4));
-  for (;;) {
-    try {
-      return call();
-    } catch (error) {
-      if (systemCode(error) !== 'EAGAIN' || performance.now() > end) return undefined;
-      Atomics.wait(clock, 0, 0, 1);
-    }
-  }
 }
