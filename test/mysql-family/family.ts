@@ -1,5 +1,9 @@
 /** What holds on both servers; each of the two test files runs it on its own. */
 import { after, before, describe, test } from 'node:test';
+import { hostTests } from '../sql-server/hosts.ts';
+import { restartTests } from '../sql-server/restart.ts';
+import { silenceTests } from '../sql-server/silence.ts';
+import { unknownTests } from '../sql-server/unknown.ts';
 import { backlogTests } from './backlog.ts';
 import { faultTests } from './faults.ts';
 import { packetTests } from './packets.ts';
@@ -7,7 +11,6 @@ import { pipelineTests } from './pipelines.ts';
 import { planTests } from './plans.ts';
 import { privateTests } from './private.ts';
 import { missing, TestServer, type Kind, type Served } from './server.ts';
-import { unknownTests } from './unknown.ts';
 import { wireTests } from './wire.ts';
 
 /** Registers the tests. */
@@ -33,6 +36,9 @@ export function familyTests(kind: Kind): void {
     unknownTests(served);
     pipelineTests(served);
     packetTests(served);
+    hostTests(served);
+    silenceTests(kind, served);
+    restartTests(kind);
     backlogTests(served);
   });
   describe(`${kind}, private`, () => privateTests(kind));

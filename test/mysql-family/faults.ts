@@ -7,9 +7,10 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ChildClient } from '../../src/testing/child-process.ts';
 import { until } from '../../src/testing/until.ts';
-import { Restartable } from './restartable.ts';
+import { Restartable } from '../sql-server/restartable.ts';
 import type { Served, TestServer } from './server.ts';
-import { bus, client, databaseOf, ending, second, take, upTo } from './scene.ts';
+import { ending } from '../sql-server/ending.ts';
+import { bus, client, databaseOf, second, take, upTo } from './scene.ts';
 
 async function killAll(server: TestServer, database: string): Promise<number> {
   const found = await server.query('SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = ?', [database]);
@@ -128,7 +129,7 @@ export function faultTests(served: Served): void {
     const count = 2000;
     const arrived = take(b, count, 60_000);
     for (let at = 0; at < count; at += 20) {
-      if (at === 600 || at === 1200) await server.restart();
+      if (at === 600 || at === 1200) await server.crash();
       await Promise.all(upTo(20).map((n) => a.sendMessage('b', at + n)));
     }
     assert.deepEqual(
@@ -157,7 +158,7 @@ export function faultTests(served: Served): void {
     });
     await a.sendMessage('b', 'before');
     assert.equal((await take(b, 1))[0]?.content, 'before');
-    await server.restart();
+    await server.crash();
     await server.serves();
     // They get the numbers that ours had.
     const bystanders = await Promise.all(upTo(60).map(() => server.connect()));

@@ -1,7 +1,8 @@
 /** A server that takes small packets only: what is sent in one go is parted as the server has it. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { bus, client, ending, take, upTo } from './scene.ts';
+import { ending } from '../sql-server/ending.ts';
+import { bus, client, take, upTo } from './scene.ts';
 import type { Served, TestServer } from './server.ts';
 
 /** Has the server take no larger packets from whoever connects during this test. */

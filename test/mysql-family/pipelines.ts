@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from '../../src/testing/until.ts';
 import { connect, contents, everything, outgoing } from '../postgresql/scene.ts';
-import { Proxy } from './proxy.ts';
-import { ending, second, upTo } from './scene.ts';
+import { ending } from '../sql-server/ending.ts';
+import { second, upTo } from './scene.ts';
 import type { Served } from './server.ts';
-import { create, open } from './stores.ts';
+import { create } from '../sql-server/stores.ts';
+import { scene } from '../sql-server/unknown.ts';
 
 const databaseIn = (route: string): string => /database=(\w+)/.exec(route)?.[1] ?? '';
 
@@ -88,13 +89,27 @@ export function pipelineTests(served: Served): void {
     assert.deepEqual(await b.receive(everything), []);
   });
 
-  test('a line whose row was removed leaves its marks again', async (t) => {
-    const server = served();
-    const proxy = await Proxy.start(t, server);
-    const route = await server.route();
-    const direct = await create(t, server, route);
+  test('a connection that is lost here alone is ended at the server before what it sends is sent again', async (t) => {
+    const { proxy, direct, far } = await scene(t, served);
     const b = await connect(direct, 'b');
-    const a = await connect(await open(t, server, proxy.route(route)), 'a');
+    const a = await connect(far, 'a');
+    for (const contentsToSend of [['one'], upTo(300)]) {
+      await a.deliver('b', outgoing('a', 'b', 'first'));
+      proxy.lost = 0;
+      proxy.from = { mark: 'COMMIT', lose: 'questions' };
+      const delivery = Promise.resolve(a.deliver('b', outgoing('a', 'b', ...contentsToSend)));
+      await until('the end was lost', () => proxy.lost > 0);
+      // The server has the rest, and holds its locks.
+      proxy.cut({ leaveOpen: true });
+      assert.deepEqual(await delivery, { taken: contentsToSend.length });
+      assert.deepEqual(contents(await b.receive(everything)), ['first', ...contentsToSend]);
+    }
+  });
+
+  test('a line whose row was removed leaves its marks again', async (t) => {
+    const { server, proxy, route, direct, far } = await scene(t, served);
+    const b = await connect(direct, 'b');
+    const a = await connect(far, 'a');
     for (const count of [1, 300]) {
       await a.deliver('b', outgoing('a', 'b', 'first'));
       assert.deepEqual(contents(await b.receive(everything)), ['first']);

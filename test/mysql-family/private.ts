@@ -9,7 +9,8 @@ import { parseIdentity } from '../../src/liveness/identity.ts';
 import { ChildClient } from '../../src/testing/child-process.ts';
 import { until } from '../../src/testing/until.ts';
 import type { Kind } from './server.ts';
-import { client, ending, take } from './scene.ts';
+import { ending } from '../sql-server/ending.ts';
+import { client, take } from './scene.ts';
 
 /** The folder of a private server, and the process in it. */
 function serverOf(route: string): { folder: string; alive: () => boolean } {

@@ -5,22 +5,8 @@ import { ipcmConnect, ipcmReconnect, ipcmSpawn, type ConnectOptions, type SpawnO
 import type { Client } from '../../src/client/client.ts';
 import type { Message } from '../../src/message/message.ts';
 import type { Spawn } from '../../src/spawn/spawn.ts';
+import { ending } from '../sql-server/ending.ts';
 import type { Served, TestServer } from './server.ts';
-
-const endings = new WeakMap<TestContext, (() => unknown)[]>();
-
-/** Does something after the test: what came last ends first. */
-export function ending(t: TestContext, end: () => unknown): void {
-  let all = endings.get(t);
-  if (all === undefined) {
-    const list: (() => unknown)[] = [];
-    endings.set(t, (all = list));
-    t.after(async () => {
-      for (const each of list.reverse()) await each();
-    });
-  }
-  all.push(end);
-}
 
 /** A store in a new database, or where the options say. */
 export async function bus(t: TestContext, served: Served, options: SpawnOptions = {}): Promise<Spawn> {

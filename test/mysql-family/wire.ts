@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { ipcmConnect } from '../../src/bus.ts';
 import type { Served } from './server.ts';
-import { bus, client, databaseOf, ending, take, upTo } from './scene.ts';
+import { ending } from '../sql-server/ending.ts';
+import { bus, client, databaseOf, take, upTo } from './scene.ts';
 
 /** Tables as the reference makes them: a BLOB holds 64 KiB, and `A` is `a`. */
 function referenceTables(idType: string): string[] {

@@ -23,7 +23,7 @@ test('connections cut in the midst of traffic: nothing is lost, nothing comes tw
   const bus = await ipcmSpawn({ protocol, route, guard: false, serializer: 'JSON' });
   t.after(() => bus.unspawn());
   const senders = ['s1', 's2'].map((name) => {
-    const child = fork(join(import.meta.dirname, 'sender.ts'), [bus.info, name, '3000']);
+    const child = fork(join(import.meta.dirname, '../sql-server/sender.ts'), [bus.info, name, '3000']);
     t.after(() => child.kill('SIGKILL'));
     return child;
   });

@@ -9,6 +9,7 @@ import { startPrivate, stopPrivate } from '../../src/protocols/sql-server/privat
 
 /** A server that stands for one that was there before. */
 export class TestServer {
+  readonly kind = 'PostgreSQL';
   readonly folder: string;
   readonly #admin: pg.Client;
   #schemas = 0;
@@ -36,6 +37,12 @@ export class TestServer {
   /** Settings for a client of the driver. */
   get settings(): pg.ClientConfig {
     return TestServer.settings(this.folder);
+  }
+
+  /** Path of its socket. */
+  get socket(): string {
+    const { host, port } = recipe.source(foldersOf(this.folder));
+    return `${host}/.s.PGSQL.${port}`;
   }
 
   /** Pid of the server. */

@@ -174,8 +174,10 @@ export class FamilyLink implements Link {
 
   async close(): Promise<void> {
     this.hold(true);
-    const late = setTimeout(() => this.#socket.destroy(new Error('the server did not end the connection')), 1000);
+    const late = setTimeout(() => this.#socket.destroy(new Error('the server does not answer')), 1000);
     try {
+      // Once told to end, the library forgets those who wait for answers: a server that is silent would hold them up for ever.
+      if (this.#pending > 0 || this.#alone !== undefined) await this.#connection.query('DO 0');
       await this.#connection.end();
     } catch {
       // Gone already.

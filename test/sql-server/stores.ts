@@ -4,13 +4,20 @@ import { ownIdentity } from '../../src/liveness/identity.ts';
 import type { Store, StoreOptions } from '../../src/protocol/protocol.ts';
 import { resolveProtocol } from '../../src/protocols/resolve.ts';
 import { options } from '../postgresql/scene.ts';
-import { ending } from './scene.ts';
+import { ending } from './ending.ts';
 import type { TestServer } from './server.ts';
 
+type On = Pick<TestServer, 'kind'>;
+
 /** Makes a store at a route. */
-export async function create(t: TestContext, { kind }: TestServer, route: string): Promise<Store> {
+export async function create(
+  t: TestContext,
+  { kind }: On,
+  route: string,
+  more: Partial<StoreOptions> = {},
+): Promise<Store> {
   const protocol = await resolveProtocol(kind);
-  const made = await protocol.create({ ...options, route, owner: ownIdentity(), guard: false });
+  const made = await protocol.create({ ...options, ...more, route, owner: ownIdentity(), guard: false });
   ending(t, () => made.close());
   return made;
 }
@@ -18,7 +25,7 @@ export async function create(t: TestContext, { kind }: TestServer, route: string
 /** Opens the store at a route. */
 export async function open(
   t: TestContext,
-  { kind }: TestServer,
+  { kind }: On,
   route: string,
   more: Partial<StoreOptions> = {},
 ): Promise<Store> {

@@ -2,14 +2,18 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
+import { basename, dirname } from 'node:path';
 import type { TestContext } from 'node:test';
-import { ending } from './scene.ts';
+import { ending } from './ending.ts';
 import type { TestServer } from './server.ts';
 
 type Side = 'questions' | 'answers';
 
-/** Bytes of a packet before the text of a statement. */
-const head = 5;
+/**
+ * Bytes of a packet before the text of a statement. What stands before that is let through, but on PostgreSQL, where a
+ * statement that comes alone is one packet.
+ */
+const head = { PostgreSQL: undefined, MariaDB: 5, MySQL: 5 };
 
 /** A proxy of one test. */
 export class Proxy {
@@ -18,6 +22,8 @@ export class Proxy {
   from: { readonly mark: string; readonly lose: Side } | undefined;
   /** Bytes lost. */
   lost = 0;
+  /** True where nobody is let through. */
+  away = false;
   readonly #server: TestServer;
   readonly #folder = mkdtempSync('/tmp/ipcm-proxy-');
   readonly #pairs = new Set<readonly [Socket, Socket]>();
@@ -31,7 +37,7 @@ export class Proxy {
   static async start(t: TestContext, server: TestServer): Promise<Proxy> {
     const proxy = new Proxy(server);
     const listener = createServer((client) => proxy.#pair(client));
-    listener.listen(`${proxy.#folder}/s`);
+    listener.listen(`${proxy.#folder}/${basename(server.socket)}`);
     await once(listener, 'listening');
     ending(t, () => {
       proxy.#leaveOpen = false;
@@ -44,7 +50,7 @@ export class Proxy {
 
   /** The route through it. */
   route(route: string): string {
-    return route.replace(/_socket=[^;]*/, `_socket=${this.#folder}/s`);
+    return route.replace(dirname(this.#server.socket), this.#folder);
   }
 
   /** Ends all connections, or leaves them open at the server, and lets the next ones through. */
@@ -56,6 +62,7 @@ export class Proxy {
   }
 
   #pair(client: Socket): void {
+    if (this.away) return void client.destroy();
     const target = createConnection(this.#server.socket);
     const pair = [client, target] as const;
     this.#pairs.add(pair);
@@ -63,7 +70,9 @@ export class Proxy {
       let kept = bytes;
       if (what === 'questions' && this.from !== undefined && bytes.includes(this.from.mark)) {
         this.lose = this.from.lose;
-        if (this.lose === what) kept = bytes.subarray(0, Math.max(0, bytes.indexOf(this.from.mark) - head));
+        const before = head[this.#server.kind];
+        const begin = before === undefined ? 0 : Math.max(0, bytes.indexOf(this.from.mark) - before);
+        if (this.lose === what) kept = bytes.subarray(0, begin);
       } else if (this.lose === what) kept = bytes.subarray(0, 0);
       this.lost += this.lose === what ? bytes.length - kept.length : 0;
       if (kept.length > 0) to.write(kept);

@@ -1,10 +1,11 @@
-/** A server that can be killed, and comes back with its data. */
+/** A server that can be stopped or killed, and comes back with its data. */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import { createConnection, type Connection } from 'mariadb';
+import pg from 'pg';
 import { isAlive } from '../../src/liveness/alive.ts';
 import { ownIdentity } from '../../src/liveness/identity.ts';
 import { foldersOf, logPath, readServer } from '../../src/protocols/sql-server/private/folder.ts';
@@ -12,8 +13,16 @@ import { findPrograms, runAs } from '../../src/protocols/sql-server/private/prog
 import { startPrivate, stopPrivate } from '../../src/protocols/sql-server/private/server.ts';
 import { restricted } from '../../src/protocols/sql-server/private/watchdog.ts';
 import { until } from '../../src/testing/until.ts';
+import { TestServer as PostgresqlServer } from '../postgresql/server.ts';
+import { ending } from './ending.ts';
 import { recipes, type Kind } from './server.ts';
-import { ending } from './scene.ts';
+
+/** Ends all sessions at once, and then the server in order. */
+const orderly: Readonly<Record<Kind, NodeJS.Signals>> = {
+  PostgreSQL: 'SIGINT',
+  MariaDB: 'SIGTERM',
+  MySQL: 'SIGTERM',
+};
 
 /** A server of one test. */
 export class Restartable {
@@ -36,57 +45,78 @@ export class Restartable {
     const folder = await startPrivate(`${kind} of a test`, recipe, { owner: ownIdentity(), guard: false });
     const server = new Restartable(kind, folder);
     ending(t, async () => {
-      server.#child?.kill('SIGKILL');
+      server.#child?.kill(recipe.stop);
       await stopPrivate(folder, recipe);
     });
     const first = readServer(folder)?.identity;
     assert.ok(first !== undefined);
-    // In order, for once: of a server that was made a moment ago nothing is in its files yet.
-    const admin = await server.connect();
-    await admin.query('SET GLOBAL innodb_fast_shutdown = 1');
-    await admin.query('SHUTDOWN').catch(() => undefined);
-    await admin.end().catch(() => undefined);
-    await until('it has ended', () => !isAlive(first), 20_000);
+    if (kind !== 'PostgreSQL') {
+      // In order, for once: of a server that was made a moment ago nothing is in its files yet.
+      const admin = await server.connect();
+      await admin.query('SET GLOBAL innodb_fast_shutdown = 1');
+      await admin.end();
+    }
+    process.kill(first.pid, orderly[kind]);
+    await until('it has ended', () => !isAlive(first), 60_000);
     server.#serve();
     await server.serves();
     return server;
   }
 
-  get socket(): string {
+  /** The route to the database in it. */
+  get route(): string {
+    if (this.kind === 'PostgreSQL') return `dbi:Pg:dbname=postgres;host=${foldersOf(this.folder).run};port=5432`;
+    const [driver, key] = this.kind === 'MariaDB' ? ['MariaDB', 'mariadb_socket'] : ['mysql', 'mysql_socket'];
+    return `dbi:${driver}:database=ipcm;${key}=${this.#socket}`;
+  }
+
+  get #socket(): string {
     return `${foldersOf(this.folder).run}/s`;
   }
 
-  /** The route to the database in it. */
-  get route(): string {
-    const [driver, key] = this.kind === 'MariaDB' ? ['MariaDB', 'mariadb_socket'] : ['mysql', 'mysql_socket'];
-    return `dbi:${driver}:database=ipcm;${key}=${this.socket}`;
-  }
-
-  /** A connection of the administrator. */
+  /** A connection of the administrator of MariaDB or MySQL. */
   async connect(): Promise<Connection> {
-    const connection = await createConnection({ socketPath: this.socket, user: this.user });
+    const connection = await createConnection({ socketPath: this.#socket, user: this.user });
     connection.on('error', () => undefined);
     return connection;
   }
 
   /** Resolves when it takes connections. */
   async serves(): Promise<void> {
-    const answers = async (): Promise<boolean> => {
-      if (!existsSync(this.socket)) return false;
-      return this.connect().then(
-        (connection) => connection.end().then(() => true),
+    const answers = async (): Promise<void> => {
+      if (this.kind === 'PostgreSQL') {
+        const admin = new pg.Client(PostgresqlServer.settings(this.folder));
+        admin.on('error', () => undefined);
+        await admin.connect();
+        return admin.end();
+      }
+      // The library would wait for a socket that is not there.
+      if (!existsSync(this.#socket)) throw new Error('there is no socket');
+      return (await this.connect()).end();
+    };
+    const succeeds = (): Promise<boolean> =>
+      answers().then(
+        () => true,
         () => false,
       );
-    };
-    await until('it serves', answers, 20_000);
+    await until('it serves', succeeds, 60_000);
+  }
+
+  /** Stops it in order, and starts it again. */
+  restart(): Promise<void> {
+    return this.#again(orderly[this.kind]);
   }
 
   /** Kills it, and starts it again. */
-  async restart(): Promise<void> {
+  crash(): Promise<void> {
+    return this.#again('SIGKILL');
+  }
+
+  async #again(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
     assert.ok(child !== undefined);
     const ended = once(child, 'exit');
-    child.kill('SIGKILL');
+    child.kill(signal);
     await ended;
     this.#serve();
   }
@@ -98,8 +128,12 @@ export class Restartable {
     const folders = foldersOf(this.folder);
     const { program, args } = recipe.serve(folders, programs);
     // What is committed is with the system, which does not crash here.
-    const safe = { program, args: [...args, '--innodb-flush-log-at-trx-commit=2'] };
-    const command = restricted(safe, runAs(recipe.users), 'KILL');
+    const safe = this.kind === 'PostgreSQL' ? args : [...args, '--innodb-flush-log-at-trx-commit=2'];
+    const command = restricted(
+      { program, args: safe },
+      runAs(recipe.users),
+      this.kind === 'PostgreSQL' ? 'QUIT' : 'KILL',
+    );
     assert.ok(command !== undefined);
     const log = openSync(logPath(this.folder), 'a');
     const env = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' };

@@ -1,10 +1,9 @@
 /** A child process: sends so many numbers to `reader`, some awaited, some not, when it is told to. */
 import { once } from 'node:events';
 import { ipcmConnect } from '../../src/bus.ts';
-import { protocol } from '../../src/protocols/postgresql/index.ts';
 
-const [info = '', name = '', count = '0'] = process.argv.slice(2);
-const client = await ipcmConnect(name, info, { protocol });
+const [info = '', name = '', count = '0', user] = process.argv.slice(2);
+const client = await ipcmConnect(name, info, user === undefined ? {} : { user });
 process.send?.('ready');
 await once(process, 'message');
 const sends: Promise<void>[] = [];
