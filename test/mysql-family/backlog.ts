@@ -15,10 +15,12 @@ export function backlogTests(served: Served): void {
     let largest = 0;
     const before = process.memoryUsage().rss;
     const look = (): void => void (largest = Math.max(largest, process.memoryUsage().rss - before));
+    const begin = performance.now();
     for (let at = 0; at < backlog; at += 1000) {
       await Promise.all(upTo(1000).map((n) => a.sendMessage('b', { n: at + n, pad })));
       look();
     }
+    const written = performance.now();
     let next = 0;
     for await (const { content } of b.messages({ timeout: 10_000 })) {
       assert.equal((content as { n: number }).n, next++);
@@ -26,6 +28,11 @@ export function backlogTests(served: Served): void {
       if (next === backlog) break;
     }
     assert.equal(next, backlog);
+    const seconds = (milliseconds: number): string => (milliseconds / 1000).toFixed(1);
+    t.diagnostic(
+      `${backlog} messages: in within ${seconds(written - begin)} s, out within ${seconds(performance.now() - written)} s, ` +
+        `${largest >> 20} MiB more`,
+    );
     assert.ok(largest < 256 * 1024 * 1024, `${largest} bytes`);
   });
 }
