@@ -64,6 +64,9 @@ test('TMPDIR decides where a temporary route goes', async (t) => {
   assert.ok(made.route.startsWith(`${process.env['TMPDIR']}/ipcm-`));
   // Others may have left some in the system's folders.
   assert.ok(!(await protocol.findStale?.())?.some(({ route }) => route === made.route));
+  const missing = join(made.route, 'nothing');
+  process.env['TMPDIR'] = missing;
+  assert.throws(() => create(undefined), { code: 'IPCM_ROUTE_INVALID', route: missing, message: /set TMPDIR/ });
 });
 
 test('an empty directory and a store are adopted, anything else is not', async (t) => {

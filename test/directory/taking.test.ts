@@ -62,6 +62,20 @@ test('who has died is told and removed also where there is no room to record it'
   }
 });
 
+test('what is in the way of a name is told, and what to do', async (t) => {
+  const on = store(t);
+  const path = join(on.route, 'a');
+  const refused = async (message: RegExp): Promise<void> =>
+    assert.rejects(connect(t, on, 'a'), { code: 'IPCM_NAME_TAKEN', message });
+  writeFileSync(path, 'a file where a directory belongs');
+  await refused(/a is in the way.*remove it, or use another name$/);
+  rmSync(path);
+  writeFileSync(`${path}.pid`, 'no pid');
+  await refused(/a\.pid cannot be read.*remove it, or use another name$/);
+  rmSync(`${path}.pid`);
+  await (await connect(t, on, 'a')).disconnect();
+});
+
 test('a missed deadline ends a suspension', async (t) => {
   const on = store(t);
   const b = await connect(t, on, 'b');

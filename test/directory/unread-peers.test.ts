@@ -59,6 +59,19 @@ describe('entries that nobody reads', { skip: nativeUnavailable() ?? false, conc
   for (const [protocol, make] of Object.entries(leave)) {
     const options = { protocol, serializer: 'JSON', sanityCheck: false } as const;
 
+    test(`${protocol}: one without a pid file is no suspended client for who wants the name`, async () => {
+      await using bus = await ipcmSpawn(options);
+      const path = join(bus.route, 'left');
+      make(path);
+      const said = {
+        code: 'IPCM_NAME_TAKEN',
+        message: /left is there and no pid file.*remove it, or use another name$/,
+      };
+      await assert.rejects(bus.connect('left'), said);
+      rmSync(path);
+      await (await bus.connect('left')).disconnect();
+    });
+
     // That of a live process: since the client was killed, the number has been given to another one.
     for (const whose of ['a live process', 'nobody']) {
       test(`${protocol}: one whose pid file has but a pid, of ${whose}, is gone at once, and reaped`, async (t) => {

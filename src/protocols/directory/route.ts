@@ -182,6 +182,9 @@ export function makeTemporaryRoute(protocol: string): string {
   try {
     return mkdtempSync(`${root}/${temporaryPrefix}`);
   } catch (error) {
-    throw storeError(error, 'make a temporary directory', { route: root, protocol });
+    const place = { route: root, protocol };
+    if (!isMissing(error)) throw storeError(error, 'make a temporary directory', place);
+    const text = `cannot make a temporary directory: ${root} is no directory; set TMPDIR to one, or name a route`;
+    throw problem('IPCM_ROUTE_INVALID', text, place, error);
   }
 }

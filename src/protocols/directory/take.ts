@@ -93,11 +93,25 @@ class Attempt<Handle> {
   /** The error after all patience. */
   busy(): IpcError {
     const holder = claims(this.#reaper.place.route, this.#entry).find(isHeld)?.claimer.pid;
-    const who =
-      holder === undefined
-        ? 'others keep taking it, or its pid file cannot be read'
-        : `process ${holder} is cleaning up after its last client`;
-    return this.#taken(`${who}; try again, or use another name`, holder);
+    if (holder !== undefined) {
+      return this.#taken(
+        `process ${holder} is cleaning up after its last client; try again, or use another name`,
+        holder,
+      );
+    }
+    return this.#taken(`${this.#obstacle() ?? 'others keep taking it; try again'}, or use another name`);
+  }
+
+  /** What is in the way, where that is nobody's of this bus, and what to do. */
+  #obstacle(): string | undefined {
+    const { kind, place } = this.#reaper;
+    const entry = look(this.#path);
+    if (entry !== undefined && !kind.isEntry(entry)) {
+      return `${this.#path} is in the way, which is not what a client of ${place.protocol} makes; remove it`;
+    }
+    const file = `${this.#path}.pid`;
+    const isUnreadable = look(file) !== undefined && readPid(file) === undefined;
+    return isUnreadable ? `${file} cannot be read as the pid of a process; remove it` : undefined;
   }
 
   #report(reaped: Reaped | undefined): void {
@@ -202,6 +216,11 @@ class Attempt<Handle> {
     if (this.#request.mode === 'connect') {
       // A reaper may have claimed its pid file or its deadline while we looked: then it only seemed suspended.
       if (this.#claimed() || look(this.#path) === undefined) return undefined;
+      if (this.#reaper.kind.isUnread !== undefined) {
+        throw this.#taken(
+          `${this.#path} is there and no pid file beside it says whose it is; remove it, or use another name`,
+        );
+      }
       const until = expiresAt === undefined ? '' : `, or wait until ${new Date(expiresAt * 1000).toISOString()}`;
       throw this.#taken(`the client of that name is suspended; reconnect as it${until}, or use another name`);
     }
