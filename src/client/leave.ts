@@ -1,5 +1,5 @@
 /** How a client leaves: drain, seal, account for what is unread, write the counts, give up or keep the name. */
-import { IpcError } from '../errors.ts';
+import { IpcError, isIpcError } from '../errors.ts';
 import type { Message } from '../message/message.ts';
 import type { Connection } from '../protocol/protocol.ts';
 import { count, type Stats } from '../protocol/stats.ts';
@@ -29,7 +29,7 @@ export interface LeaveOptions {
 const listed = 100;
 const slice = { messages: 256, bytes: 16 * 1024 * 1024 };
 
-/** Leaves, whatever goes wrong on the way; what went wrong is thrown at the end. */
+/** Leaves, whatever goes wrong on the way; what went wrong is thrown at the end, by the code of the first. */
 export async function leave(port: LeavePort, options: LeaveOptions): Promise<void> {
   const failures: Error[] = [];
   const step = async (work: () => void | Promise<void>): Promise<void> => {
@@ -53,7 +53,16 @@ export async function leave(port: LeavePort, options: LeaveOptions): Promise<voi
   const [first, ...more] = failures;
   if (first === undefined) return;
   if (more.length === 0) throw first;
-  throw new AggregateError(failures, `client "${port.id}" left, and ${failures.length} things went wrong on the way`);
+  throw together(port.id, failures);
+}
+
+/** One error of the bus for several, whose `cause` has them all. */
+function together(client: string, failures: readonly Error[]): Error {
+  const all = failures.map(({ message }) => message).join('; and ');
+  const text = `client "${client}" left, and ${failures.length} things went wrong on the way: ${all}`;
+  const cause = new AggregateError(failures, text);
+  const first = failures.find((error) => isIpcError(error));
+  return first === undefined ? cause : new IpcError(first.code, text, { client, details: first.details, cause });
 }
 
 async function drain({ id, sender, options }: LeavePort): Promise<void> {

@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { ipcmSpawn } from '../../src/index.ts';
+import { ipcmSpawn, isIpcError } from '../../src/index.ts';
 
 const early = '00000000-0000-7000-8000-000000000000.ready';
 
@@ -73,4 +73,24 @@ test('an acknowledgement that the store refuses can be made again', async () => 
   writeFileSync(join(inbox, second), 'as it was');
   await b.acknowledge(...messages);
   assert.deepEqual(readdirSync(inbox), [], `${first} was removed at first, ${second} then`);
+});
+
+test('several things that go wrong when a client leaves are one error, with a code', async (t) => {
+  const bus = await ipcmSpawn({ protocol: 'AtomicPipe', serializer: 'JSON', sanityCheck: false });
+  t.after(() => bus.shutdown());
+  const [a, b] = [await bus.connect('a', { drainTimeout: 1 }), await bus.connect('b')];
+  await b.sendMessage('a', 'unread');
+  const sends = [1, 2, 3].map(() => a.sendMessage('b', 'x'.repeat(1024 * 1024)));
+  const sent = Promise.allSettled(sends);
+  await assert.rejects(a.disconnect(), (error) => {
+    assert.ok(isIpcError(error, 'IPCM_UNDELIVERED'));
+    assert.match(error.message, /unsent.*; and .*unread messages/);
+    const all = error.cause instanceof AggregateError ? (error.cause.errors as unknown[]) : [];
+    assert.deepEqual(
+      all.map((each) => isIpcError(each) && each.code),
+      ['IPCM_UNDELIVERED', 'IPCM_UNREAD_MESSAGES'],
+    );
+    return true;
+  });
+  assert.ok((await sent).some(({ status }) => status === 'rejected'));
 });

@@ -122,6 +122,26 @@ test("somebody else's directory is refused", { skip: root ? false : 'needs root,
   assert.throws(() => create(path), { code: 'IPCM_ROUTE_UNSAFE' });
 });
 
+test(
+  'a store that cannot be removed now can be later',
+  { skip: root ? false : 'needs root, to mount a file system that is in the way' },
+  async (t) => {
+    const on = store(t);
+    const path = join(on.route, 'a');
+    mkdirSync(path);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=128k', 'tmpfs', path]);
+    try {
+      assert.throws(() => on.remove(), { code: 'IPCM_STORE_FAILED' });
+    } finally {
+      execFileSync('umount', ['-l', path]);
+    }
+    assert.ok(existsSync(on.route));
+    on.remove();
+    assert.ok(!existsSync(on.route));
+    assert.deepEqual(readdirSync(join(on.route, '..')), []);
+  },
+);
+
 test('a store that was replaced is not removed by who opened the first', async (t) => {
   const first = store(t);
   const copy = open(first.route);

@@ -19,6 +19,7 @@ import {
   makeDirectory,
   readSmall,
   removeFile,
+  removeTree,
   replaceFile,
   storeError,
   writeAll,
@@ -104,6 +105,12 @@ export function readOwner(route: string): Owner | undefined {
     readSmall(innerPath(route, 'owner'), 1024)?.toString('utf8').split('\n') ?? [];
   const identity = parseIdentity(line);
   return identity === undefined ? undefined : { identity, guard: guard === 'guard', protocol, id };
+}
+
+/** Removes a store's directory. The record of its owner goes last: what is left of it, should this end half-way, is known by that. */
+export function removeStore(path: string): void {
+  for (const file of list(path)) if (file !== hiddenFolder) removeTree(`${path}/${file}`);
+  removeTree(path);
 }
 
 /** The record of reaped clients stops at this size: a store where so many die is not short of evidence. */

@@ -4,8 +4,8 @@ import { isAlive } from '../../liveness/alive.ts';
 import { randomHex } from '../../message/random.ts';
 import { isIpcError } from '../../errors.ts';
 import type { StaleStore } from '../../protocol/protocol.ts';
-import { isMissing, list, removeTree, storeError } from './files.ts';
-import { readOwner, type Owner } from './owner.ts';
+import { isMissing, list, storeError } from './files.ts';
+import { readOwner, removeStore, type Owner } from './owner.ts';
 import { isSameProcess, readPid } from './pid-file.ts';
 import { checkRoute, isSameRoute, temporaryPrefix, temporaryRoots, type RouteIdentity } from './route.ts';
 
@@ -67,6 +67,6 @@ function removeStale(route: string, protocol: string, owner: Owner, identity: Ro
     if (isMissing(error)) return false;
     throw storeError(error, 'remove a stale store', { route, protocol });
   }
-  removeTree(tomb);
+  removeStore(tomb);
   return true;
 }

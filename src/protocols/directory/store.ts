@@ -14,10 +14,10 @@ import type {
 } from '../../protocol/protocol.ts';
 import { statsFromWire, type Stats } from '../../protocol/stats.ts';
 import type { Arrival, EntryKind } from './entry-kind.ts';
-import { emptyDirectory, list, readSmall, removeTree, storeError, type Place } from './files.ts';
+import { emptyDirectory, list, moveFile, readSmall, storeError, type Place } from './files.ts';
 import { largestStats, Member } from './member.ts';
 import { checkName, entryFor, isEntryName, nameOf } from './names.ts';
-import { makeInner, readReaped, writeOwner } from './owner.ts';
+import { makeInner, readReaped, removeStore, writeOwner } from './owner.ts';
 import { listPeers, peerOf, standing } from './peers.ts';
 import { reapAll, reapOne, type Reaper } from './reap.ts';
 import { countFrames, readFrames } from './resume.ts';
@@ -169,7 +169,13 @@ export class DirectoryStore<Handle = unknown> implements Store {
         emptyDirectory(this.route);
         return;
       }
-      removeTree(tomb);
+      try {
+        removeStore(tomb);
+      } catch (error) {
+        // Under its own name it is found again, by who tries anew or looks for stores that were left.
+        moveFile(tomb, this.route);
+        throw error;
+      }
     });
   }
 

@@ -238,7 +238,8 @@ export class FilesConnection implements Connection {
       return this.#inbox.next(scan);
     } catch (error) {
       const failed = storeError(error, 'receive', this.#member.place);
-      if (isIpcError(failed, 'IPCM_STORE_FAILED') && look(this.#member.inbox) === undefined) {
+      const isGone = (): boolean => this.#attempt('receive', () => look(this.#member.inbox)) === undefined;
+      if (isIpcError(failed, 'IPCM_STORE_FAILED') && isGone()) {
         const text = `cannot receive: the inbox of ${this.#member.name} in ${this.#member.place.route} has been removed by somebody`;
         throw new IpcError('IPCM_STORE_MISSING', text, {
           cause: error,
