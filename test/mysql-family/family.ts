@@ -5,6 +5,7 @@ import { restartTests } from '../sql-server/restart.ts';
 import { silenceTests } from '../sql-server/silence.ts';
 import { unknownTests } from '../sql-server/unknown.ts';
 import { backlogTests } from './backlog.ts';
+import { defaultSocketTests } from './default-socket.ts';
 import { faultTests } from './faults.ts';
 import { packetTests } from './packets.ts';
 import { pipelineTests } from './pipelines.ts';
@@ -39,6 +40,7 @@ export function familyTests(kind: Kind): void {
     hostTests(served);
     silenceTests(kind, served);
     restartTests(kind);
+    defaultSocketTests(served);
     backlogTests(served);
   });
   describe(`${kind}, private`, () => privateTests(kind));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { systemUser } from '../sql-server/target.ts';
 
 /** The settings of `[client]` in the user's option file, and of the groups named. */
-function optionFile(groups: readonly string[]): ReadonlyMap<string, string> {
+export function optionFile(groups: readonly string[]): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   const path = join(homedir(), '.my.cnf');
   let text: string;

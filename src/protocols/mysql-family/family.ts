@@ -4,6 +4,7 @@ import type { Database } from '../sql-server/database.ts';
 import type { DriverWords } from '../sql-server/data-source.ts';
 import type { Recipe } from '../sql-server/private/recipe.ts';
 import { defaultPass, defaultUser } from './credentials.ts';
+import { socketOf } from './default-socket.ts';
 import { driverMissing } from './driver.ts';
 import { judge } from './errors.ts';
 import { handleOf } from './handle.ts';
@@ -67,7 +68,7 @@ export function makeFamily(profile: Profile): Database {
     words: { drivers: Object.fromEntries(drivers.map((name) => [name, driverWords[name]])), schemes, example },
     capabilities: { ...capabilities, needs },
     driverMissing,
-    connect: (target, name) => FamilyLink.open(target, name),
+    connect: (target, name) => FamilyLink.open(target, name, socketOf(target, groups)),
     handle: (value) => handleOf(value, driver),
     defaultUser: () => defaultUser(groups),
     defaultPass: (_source, user) => defaultPass(groups, user),

@@ -38,8 +38,9 @@ export function handleOf(value: unknown, driver: string): Handle | undefined {
   const source = {
     driver,
     database: text('database'),
-    host: socket === undefined ? text('host') : undefined,
-    port: socket === undefined && port > 0 ? port : undefined,
+    // The libraries go by the network unless told of a socket, and so does who has a port.
+    host: socket === undefined ? (text('host') ?? 'localhost') : undefined,
+    port: socket === undefined ? (port > 0 ? port : 3306) : undefined,
     socket,
     kept: {},
   };

@@ -82,8 +82,8 @@ export class FamilyLink implements Link {
     connection.on('end', gone);
   }
 
-  /** Connects, for a line. */
-  static async open(target: Target, line: string): Promise<FamilyLink> {
+  /** Connects, for a line; by the network where there is no socket. */
+  static async open(target: Target, line: string, path: string | undefined): Promise<FamilyLink> {
     const tag = tagOf(line);
     const { source } = target;
     const driver = await loadDriver();
@@ -96,11 +96,11 @@ export class FamilyLink implements Link {
       stream(this: { socketPath?: string | undefined }) {
         // Told beforehand, the library would connect by itself. It has to know that nobody listens in, so that a password needs no
         // key of the server's.
-        this.socketPath = source.socket;
+        this.socketPath = path;
         const socket =
-          source.socket === undefined
+          path === undefined
             ? connectSocket({ host: source.host ?? '127.0.0.1', port: source.port ?? 3306, noDelay: true })
-            : connectSocket({ path: source.socket });
+            : connectSocket({ path });
         sockets.push(socket);
         return socket;
       },
