@@ -150,14 +150,17 @@ export class Answering {
 
   #handle(context: OpenRequest, request: unknown): void {
     let response: unknown;
+    let isPending: boolean;
     try {
       response = handling.hasSubscribers ? this.#traced(context, request) : this.#port.handle(request, context);
+      isPending = isThenable(response);
     } catch (error) {
       this.#failed(context, error);
       return;
     }
-    if (isThenable(response)) {
-      response.then(
+    if (isPending) {
+      // What is no promise of the language may throw where it should reject.
+      Promise.resolve(response).then(
         (value) => this.#handled(context, value),
         (error: unknown) => this.#failed(context, error),
       );
@@ -222,6 +225,6 @@ function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-function isThenable(value: unknown): value is Promise<unknown> {
+function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ipcmSpawn } from '../../src/index.ts';
-import { ipcmServe, type ServiceDefinition } from '../../src/service/index.ts';
+import { ipcmServe, ipcmServiceHandle, type ServiceDefinition } from '../../src/service/index.ts';
+import { rejectsWith } from '../../src/testing/assertions.ts';
 import { until } from '../../src/testing/until.ts';
 
 const fail = (): never => {
@@ -41,3 +42,27 @@ for (const [name, body] of Object.entries(bodies)) {
     assert.ok(errors[0] instanceof RangeError);
   });
 }
+
+test(
+  'a handler whose thenable throws instead of rejecting is answered with an error',
+  { timeout: 60_000 },
+  async () => {
+    await using bus = await ipcmSpawn({ protocol: 'LocalMemory' });
+    const errors: unknown[] = [];
+    // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+    const answers: unknown[] = [{ then: fail }, Object.defineProperty({}, 'then', { get: fail }), 'and goes on'];
+    const { service } = await ipcmServe('thenable', bus, {
+      handleRequest: () => answers.shift(),
+      onError: (error) => void errors.push(error),
+    });
+    const handle = await ipcmServiceHandle('thenable', bus.info);
+    for (let n = 0; n < 2; n++) await rejectsWith(handle.request(n), 'IPCM_REQUEST_FAILED');
+    assert.equal(await handle.request('next'), 'and goes on');
+    assert.deepEqual(
+      errors.map((error) => error instanceof RangeError),
+      [true, true],
+    );
+    await handle.stop();
+    service.end();
+  },
+);
