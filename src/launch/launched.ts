@@ -14,9 +14,9 @@ import { given, type Assignment, type ChildReport, type Daemonize, type Kept } f
 import { deferred } from './deferred.ts';
 import { errorOf, type ErrorRecord } from './errors.ts';
 import { FrameReader, frameOf } from './frames.ts';
-import { planOf, type LaunchOptions } from './options.ts';
+import { planOf, type LaunchOptions, type LaunchPlan } from './options.ts';
 import { ReadyProcess } from './ready-process.ts';
-import { startProcess } from './start-process.ts';
+import { notStarted, startProcess } from './start-process.ts';
 import { Tail } from './tail.ts';
 import { within } from './timer.ts';
 
@@ -67,7 +67,8 @@ export class Launched {
     this.#daemon = options.daemonize === true;
     const fallback = this.#daemon ? 'ignore' : 'inherit';
     this.#inherit = options.inherit ?? [];
-    this.#child = startProcess(planOf(program, options), {
+    const plan = planOf(program, options);
+    this.#child = startProcess(plan, {
       stdout: options.stdout ?? fallback,
       stderr: options.stderr ?? fallback,
       daemon: this.#daemon,
@@ -78,7 +79,7 @@ export class Launched {
       throw new TypeError('a pipe of a child is a socket');
     }
     this.#control = control;
-    this.#listen();
+    this.#listen(plan);
     // Whoever is interested asks; a promise that nobody asked for is no accident.
     this.#ready.promise.catch(() => undefined);
   }
@@ -209,7 +210,7 @@ export class Launched {
     await over;
   }
 
-  #listen(): void {
+  #listen(plan: LaunchPlan): void {
     const reader = new FrameReader((value) => this.#heard(value as ChildReport));
     this.#control.on('data', (bytes: Buffer) => {
       try {
@@ -223,7 +224,7 @@ export class Launched {
     this.#control.on('error', () => undefined);
     this.#control.once('close', () => this.#lost());
     this.#child.once('error', (error) => {
-      this.#spawnError = error;
+      this.#spawnError = notStarted(error, plan);
       this.#control.destroy();
       this.#exit({ code: null, signal: null });
     });

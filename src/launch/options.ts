@@ -54,6 +54,10 @@ const ofTestRunner =
 
 /** The plan for a program of ours. */
 export function planOf(program: string, options: LaunchOptions): LaunchPlan {
+  const { startTimeout = 0 } = options;
+  if (!(startTimeout >= 0)) {
+    throw new IpcError('IPCM_INVALID_OPTION', `startTimeout is a number of milliseconds, not ${quote(startTimeout)}`);
+  }
   const interpreter = [
     options.execPath ?? process.execPath,
     ...(options.execArgv ?? inheritedFlags(process.execArgv, process.env)),

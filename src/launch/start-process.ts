@@ -1,8 +1,8 @@
 /** Starts the process of a plan, with the private pipe on descriptor 3. */
 import type { ChildProcess, StdioOptions } from 'node:child_process';
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import type { Stream } from 'node:stream';
-import { IpcError, quote } from '../errors.ts';
+import { IpcError, quote, systemCode } from '../errors.ts';
 import { outputDescriptor, type LaunchPlan, type OutputTarget } from './options.ts';
 
 /** What its descriptors are. */
@@ -11,6 +11,12 @@ export interface Outputs {
   readonly stderr: OutputTarget;
   readonly daemon: boolean;
   readonly inherit: readonly Stream[];
+}
+
+/** What it means that a process was not made: Node blames the program for a working directory that is not there. */
+export function notStarted(error: Error, { cwd }: LaunchPlan): Error {
+  if (systemCode(error) !== 'ENOENT' || cwd === undefined || existsSync(cwd)) return error;
+  return new Error(`its cwd ${quote(cwd)} does not exist`, { cause: error });
 }
 
 /** Starts it. Throws `IPCM_SERVICE_FAILED`. */

@@ -8,6 +8,7 @@ import { inspect } from 'node:util';
 import type { Assignment, Daemonize } from '../launch/assignment.ts';
 import { errorRecord } from '../launch/errors.ts';
 import { controlDescriptor, readFrame, StarterGone, writeFrame } from '../launch/frames.ts';
+import { explainInline } from '../launch/source.ts';
 import { guardStderr, StarterWatch } from '../launch/starter.ts';
 import { ownIdentity } from '../liveness/identity.ts';
 import { runRole } from './roles.ts';
@@ -42,13 +43,16 @@ async function begin(assignment: Assignment): Promise<void> {
     const { settings } = assignment;
     // That of a worker is bounded by its service; what a service's definition says is known later.
     const starter = new StarterWatch(longestEnd(resolveSettings(settingsOf(settings))), settings['daemon'] === true);
-    await runRole(assignment, starter, () => {
+    const never = await runRole(assignment, starter, () => {
       isReady = true;
       writeFrame({ event: 'ready', process: ownIdentity() });
       starter.begin();
     });
+    if (never !== undefined) writeFrame({ event: 'failed', error: errorRecord(never) });
     process.exit();
-  } catch (error) {
+  } catch (thrown) {
+    const isInline = assignment.code !== undefined && 'source' in assignment.code;
+    const error = isInline ? explainInline(thrown) : thrown;
     writeFrame({ event: isReady ? 'ended' : 'failed', error: errorRecord(error) });
     // After that it has failed like any other program.
     if (isReady) process.stderr.write(`${inspect(error)}\n`);

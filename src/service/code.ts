@@ -1,7 +1,7 @@
 /** From what a caller names - a module, a definition, a function - to what another process can run. */
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { IpcError, quote } from '../errors.ts';
+import { IpcError, quote, systemCode } from '../errors.ts';
 import type { CodeReference } from '../launch/assignment.ts';
 import { evaluate, sourceOf } from '../launch/source.ts';
 import { hasCallback } from './callbacks.ts';
@@ -53,9 +53,12 @@ function moduleAt(call: string, specifier: string): CodeReference {
   );
 }
 
-/** `file:///a/b.ts#name` names an export. */
+/** `file:///a/b.ts#name` names an export, and so does `/a/b.ts#name`, in whose path a `#` may be part of a file's name. */
 function splitExport(specifier: string): [string, string | undefined] {
-  const at = specifier.startsWith('file:') ? specifier.lastIndexOf('#') : -1;
+  const isNamed =
+    specifier.startsWith('file:') ||
+    (isAbsolute(specifier) && /#[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(specifier));
+  const at = isNamed ? specifier.lastIndexOf('#') : -1;
   return at === -1 ? [specifier, undefined] : [specifier.slice(0, at), specifier.slice(at + 1)];
 }
 
@@ -64,7 +67,27 @@ function urlOf(file: string): string {
 }
 
 async function importModule(url: string): Promise<Readonly<Record<string, unknown>>> {
-  return (await import(url)) as Readonly<Record<string, unknown>>;
+  try {
+    return (await import(url)) as Readonly<Record<string, unknown>>;
+  } catch (error) {
+    throw unloadable(url, error) ?? error;
+  }
+}
+
+/** What Node says of a module that it cannot load names no file, and no remedy. What the module's code throws is its own. */
+function unloadable(url: string, error: unknown): IpcError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const code = systemCode(error) ?? '';
+  if (code === 'ERR_MODULE_NOT_FOUND' && 'url' in error && error.url === url) {
+    return failed(`Cannot find module ${url}: there is no such file`, error);
+  }
+  if (code === 'ERR_UNSUPPORTED_DIR_IMPORT') return failed(`${url} is a directory; name a file in it`, error);
+  const isTypeScript = code.includes('TYPESCRIPT');
+  if (!isTypeScript && !(error instanceof SyntaxError)) return undefined;
+  const remedy = isTypeScript
+    ? '; Node only erases types: compile the file before, or leave out what is more than types'
+    : '';
+  return failed(`${url} cannot be imported: ${error.message}${remedy}`, error);
 }
 
 function pick(
@@ -113,6 +136,6 @@ function asDefinition(value: unknown, what: string): ServiceDefinition | Service
   throw failed(`${what} exports ${quote(value)}, which is no service: neither made by defineService nor a function`);
 }
 
-function failed(message: string): IpcError {
-  return new IpcError('IPCM_SERVICE_FAILED', message);
+function failed(message: string, cause?: Error): IpcError {
+  return new IpcError('IPCM_SERVICE_FAILED', message, { cause });
 }

@@ -19,7 +19,8 @@ export interface EventSourcesPort {
   isWorker(child: ChildProcess): boolean;
   /** Something happened; `callback`, by name or itself, is for it. Never rejects. */
   happened(activity: Activity, callback: CallbackFor, ...args: readonly unknown[]): Promise<void>;
-  end(reason?: unknown): void;
+  /** Ends the service; `by` says what did. */
+  end(by: string): void;
 }
 
 /** What is called for an event: the callbacks of a name, or a function. */
@@ -52,7 +53,7 @@ export class EventSources {
     const { watchPids: pids } = this.#port.settings();
     if (this.#port.handleSignals)
       for (const signal of endings) if (!this.#signals.has(signal)) this.setSignal(signal, undefined);
-    if (pids.length > 0) this.#stops.push(watchPids(pids, () => this.#port.end()));
+    if (pids.length > 0) this.#stops.push(watchPids(pids, (pid) => this.#port.end(`the end of process ${pid}`)));
   }
 
   /** Starts and stops sources as there are callbacks for them. */
@@ -108,7 +109,7 @@ export class EventSources {
         return;
       }
       asked = true;
-      void this.#port.happened({ signal }, undefined).finally(() => this.#port.end());
+      void this.#port.happened({ signal }, undefined).finally(() => this.#port.end(signal));
     };
   }
 

@@ -1,4 +1,5 @@
 /** What a started process does, by its role. */
+import { IpcError } from '../errors.ts';
 import type { Assignment } from '../launch/assignment.ts';
 import { explainInline } from '../launch/source.ts';
 import type { StarterWatch } from '../launch/starter.ts';
@@ -13,8 +14,12 @@ import type { WorkerContext } from './worker-context.ts';
 /** Who started this process, as long as it matters: its signal aborts when that has gone. */
 type Starter = Pick<StarterWatch, 'signal' | 'grace'> | undefined;
 
-/** Does what a process was started for, to its end. */
-export async function runRole(assignment: Assignment, starter: Starter, ready: () => void): Promise<void> {
+/** Does what a process was started for, to its end. Resolves to why it was never ready, where it was ended before that. */
+export async function runRole(
+  assignment: Assignment,
+  starter: Starter,
+  ready: () => void,
+): Promise<IpcError | undefined | void> {
   switch (assignment.role) {
     case 'service':
       return runService(assignment, starter, ready);
@@ -32,7 +37,7 @@ async function runService(
   { name, info, code, params, settings }: Assignment,
   starter: Starter,
   ready: () => void,
-): Promise<void> {
+): Promise<IpcError | undefined> {
   if (code === undefined) throw new TypeError('a service without code');
   setCurrentService(undefined);
   const body = await loadService(code);
@@ -58,6 +63,8 @@ async function runService(
   } finally {
     if (gone?.aborted === true) await removeIfOrphaned(info);
   }
+  if (service.wasReady) return undefined;
+  return new IpcError('IPCM_SERVICE_FAILED', `it was ended during its start, by ${service.endedBy ?? 'somebody'}`);
 }
 
 /** Runs a worker to its end. */

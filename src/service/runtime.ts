@@ -11,7 +11,7 @@
  */
 import type { Client } from '../client/client.ts';
 import { leavesByItself } from '../client/local-clients.ts';
-import { IpcError, type ErrorCode } from '../errors.ts';
+import { IpcError, quote, type ErrorCode } from '../errors.ts';
 import { deferred } from '../launch/deferred.ts';
 import type { Message } from '../message/message.ts';
 import { Answering } from './answering.ts';
@@ -77,6 +77,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   #answering: Answering | undefined;
   #state: 'starting' | 'running' | 'ending' | 'ended' = 'starting';
   #failure: { readonly error: unknown } | undefined;
+  #endedBy: string | undefined;
   #requested = 0;
   #wasReady = false;
   #crashed = false;
@@ -128,7 +129,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
       nested: parts.nested,
       isWorker: (child) => this.children.has(child),
       happened: (activity, callback, ...args) => this.#track(this.#happened(activity, callback, args)),
-      end: (reason) => this.end(reason),
+      end: (by) => this.end(undefined, by),
     });
   }
 
@@ -144,6 +145,11 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
   /** Not for callers: milliseconds after which its end is to be forced. */
   get longestEnd(): number {
     return longestEnd(this.#settings);
+  }
+
+  /** Not for callers: what was the first to end it. */
+  get endedBy(): string | undefined {
+    return this.#endedBy;
   }
 
   get counts(): ServiceCounts {
@@ -185,7 +191,8 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
     this.#sources.setSignal(signal, callback as SignalCallbacks[NodeJS.Signals]);
   }
 
-  end(reason?: unknown): void {
+  end(reason?: unknown, by = 'a call of end()'): void {
+    this.#endedBy ??= by;
     if (reason !== undefined) this.#failure ??= { error: reason };
     if (this.#state === 'running' || this.#state === 'starting') this.#state = 'ending';
     this.#intake.end();
@@ -302,7 +309,7 @@ export class ServiceRuntime<Params = unknown> implements Service<Params> {
 
   #takeAtOnce({ message, meaning }: Received): void {
     this.#heard(message);
-    if (message.isTerminate) this.end();
+    if (message.isTerminate) this.end(undefined, `a terminate message from ${quote(message.from)}`);
     else if (meaning?.kind === 'info') void this.#track(this.#tellAbout(message.from, meaning.id));
     else if (meaning?.kind === 'cancel') this.#answering?.cancel(message.from, meaning.id);
     else if (meaning?.kind === 'response') {

@@ -85,7 +85,7 @@ export function serviceEndingTests(suite: Suite): void {
     const failed = rejectsWith(scene.service(bus, 'starting', starting), 'IPCM_SERVICE_FAILED');
     const [pid] = await takeContents(observer, 1);
     process.kill(Number(pid), 'SIGTERM');
-    assert.match((await failed).message, /exit code 0/);
+    assert.match((await failed).message, /ended during its start, by SIGTERM$/);
     assert.deepEqual(await takeContents(observer, 1), ['cleanup']);
   });
 
