@@ -59,12 +59,14 @@ export function nameOption(): Option {
 }
 
 /** The JSON value of an argument, or with `text` the text itself. */
-export function contentOf(text: string, isText: boolean, what = 'the content'): unknown {
-  if (isText) return text;
+export function contentOf(text: string, isText: boolean | undefined, what = 'the content'): unknown {
+  if (isText === true) return text;
   try {
     return JSON.parse(text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw usageError(`${what} is not JSON (${reason}); quote a string as '"hello"', or give --text`);
+    throw usageError(
+      `${what} is not JSON (${reason}); quote a string as '"hello"'${isText === undefined ? '' : ', or give --text'}`,
+    );
   }
 }

@@ -2,7 +2,7 @@
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
-import { ipcmSpawn } from '../index.ts';
+import { IpcError, ipcmSpawn, isIpcError } from '../index.ts';
 import { ipcmServeModule, type RunningService } from '../service/index.ts';
 import { access } from './access.ts';
 import { infoOf, readStdin } from './bus.ts';
@@ -51,15 +51,30 @@ async function serve(module: string, info: string | undefined, options: ServeCom
     : await ipcmSpawn({ protocol: options.protocol, serializer: options.serializer, ...access() });
   try {
     const ipcmInfo = bus?.info ?? (await infoOf(options, info));
-    const running = await ipcmServeModule(name, ipcmInfo, locate(module), { params, connect: access() });
+    const serving = { params, connect: access() };
+    const running = await ipcmServeModule(name, ipcmInfo, locate(module), serving).catch((error: unknown) => {
+      throw ofService(error, `service "${name}" did not start`);
+    });
     interruption.leaveToOthers();
     await announce(running, options.json === true);
-    await untilEnded(running, interruption.signal);
+    await untilEnded(running, interruption.signal).catch((error: unknown) => {
+      throw ofService(error, `service "${name}" failed`);
+    });
   } catch (error) {
     await bus?.unspawn();
     throw error;
   }
   if (bus !== undefined) await endBus(bus, { json: options.json });
+}
+
+/** What the module threw is no fault of this command, and nothing that its user would know by a code of the library. */
+function ofService(error: unknown, what: string): unknown {
+  if (isIpcError(error)) return error;
+  if (error instanceof AggregateError) {
+    return new AggregateError(error.errors.map((each) => ofService(each, what)));
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  return new IpcError('IPCM_SERVICE_FAILED', `${what}: ${text}; IPCM_DEBUG=1 shows where`, { cause: error });
 }
 
 async function untilEnded({ service, ended }: RunningService, interrupted: AbortSignal): Promise<void> {
@@ -80,7 +95,7 @@ async function announce({ service: { name, pid, ipcmInfo } }: RunningService, js
 
 async function paramsOf(text: string | undefined): Promise<unknown> {
   if (text === undefined) return undefined;
-  return contentOf(text === '-' ? await readStdin() : text, false, '--params');
+  return contentOf(text === '-' ? await readStdin() : text, undefined, '--params');
 }
 
 /** The file's name without its endings: `jobs` for `/srv/jobs.ts#default`. */

@@ -138,10 +138,21 @@ test('what cannot be served', async (t) => {
   const sandbox = new Sandbox(t);
   const { running, env } = await sandbox.bus();
   const params = ['--name', 'main', '--params', '{"greeting":"none"}'];
+  const enumeration = join(sandbox.directory, 'enumeration.mts');
+  writeFileSync(enumeration, 'enum Colour { red }\nexport default () => Colour.red;\n');
+  const throwing = join(sandbox.directory, 'throwing.mjs');
+  writeFileSync(throwing, 'export default { onStart() { throw new Error("no database"); } };\n');
   for (const [args, code, message] of [
-    [[join(sandbox.directory, 'missing.mjs')], 1, /Cannot find module/],
+    [
+      [join(sandbox.directory, 'missing.mjs')],
+      1,
+      /IPCM_SERVICE_FAILED: Cannot find module .*missing\.mjs: there is no such file/,
+    ],
+    [[enumeration], 1, /IPCM_SERVICE_FAILED: .*enumeration\.mts cannot be imported: .*enum.*compile/],
+    [[sandbox.directory], 1, /IPCM_SERVICE_FAILED: .* is a directory/],
+    [[throwing], 1, /IPCM_SERVICE_FAILED: service "throwing" did not start: no database/],
     [[`${fixture}#other`], 1, /IPCM_SERVICE_FAILED: .*no export "other"/],
-    [[main, '--params', 'no json'], 2, /IPCM_USAGE: --params is not JSON/],
+    [[main, '--params', 'no json'], 2, /IPCM_USAGE: --params is not JSON \(.*\); quote a string as '"hello"'\n$/],
     [[main, '--name', '_main'], 2, /IPCM_INVALID_NAME/],
     [[main, ...params], 1, /without a greeting/],
   ] as const) {
@@ -153,4 +164,15 @@ test('what cannot be served', async (t) => {
   }
   running.end();
   assert.equal((await running.ended).code, 0);
+});
+
+test('what ends a service is told as an error of the service', async (t) => {
+  const sandbox = new Sandbox(t);
+  const failing = join(sandbox.directory, 'failing.mjs');
+  writeFileSync(failing, 'export default () => void setTimeout(() => { throw new Error("boom"); });\n');
+  const service = sandbox.start(['serve', failing]);
+  await sandbox.run(['request', 'failing', '1'], { env: { IPCM_INFO: await service.firstLine() } });
+  const { code, stderr } = await service.ended;
+  assert.equal(code, 1);
+  assert.match(stderr, /ipcm: IPCM_SERVICE_FAILED: service "failing" failed: boom; IPCM_DEBUG=1 shows where\n/);
 });
