@@ -34,19 +34,6 @@ function isEmptied(value: object): boolean {
   return Symbol.iterator in value && !(value instanceof String) && Object.keys(value).length === 0;
 }
 
-function hasToJson(value: object): value is { toJSON(key: string): unknown } {
-  return 'toJSON' in value && typeof value.toJSON === 'function';
-}
-
-/** True where its own `toJSON` makes null of a value. What that throws the serializer meets as well, and tells. */
-function isNullAsJson(value: { toJSON(key: string): unknown }): boolean {
-  try {
-    return (value.toJSON('') ?? null) === null;
-  } catch {
-    return false;
-  }
-}
-
 function checkObject(value: object, path: string, depth: number): void {
   if (depth > deepest) refuse('', `nested more than ${deepest} levels deep, or a cycle`, 'send it in parts, or by id');
   if (Array.isArray(value)) {
@@ -64,11 +51,7 @@ function checkObject(value: object, path: string, depth: number): void {
     if (value instanceof Date && Number.isNaN(value.getTime())) refuse(path, 'an invalid Date', 'leave it out');
   }
   // Whoever defines toJSON has said what the JSON form is; a Date arrives as its ISO string.
-  if (hasToJson(value)) {
-    if (depth === 0 && isNullAsJson(value))
-      refuse('', 'null by its toJSON', 'a message carries any JSON value but null');
-    return;
-  }
+  if ('toJSON' in value && typeof value.toJSON === 'function') return;
   if (prototype !== Object.prototype && prototype !== null && isEmptied(value)) {
     refuse(path, 'an iterable without properties', 'send [...it], or Object.fromEntries(it)');
   }

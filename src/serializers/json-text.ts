@@ -19,6 +19,11 @@ function nameText(name: string): string {
   return text;
 }
 
+/** Null is no content, and a value whose `toJSON` makes null of it is known for that only now. */
+function refuseMadeNull(value: unknown, text: string | undefined): void {
+  if (text === 'null' && value !== null) throw new TypeError('its toJSON makes null of it');
+}
+
 /**
  * The envelope of a message by hand: 0.7 µs for 240 bytes, where `JSON.stringify` of the same object takes 0.9 µs and
  * making that object some more. Undefined where only `toJSON` knows the form.
@@ -28,6 +33,7 @@ function envelope(message: Message): string | undefined {
   if (!Number.isFinite(message.stamp) || !Number.isFinite(message.stampOrd)) return undefined;
   const content: string | undefined = JSON.stringify(message.content);
   if (content === undefined) throw new TypeError(`its content is ${typeof message.content}`);
+  refuseMadeNull(message.content, content);
   return (
     `{"id":${JSON.stringify(message.id)},"from":${nameText(message.from)},"to":${nameText(message.to)},` +
     `"stamp":${message.stamp},"stamp_ord":${message.stampOrd},` +
@@ -69,6 +75,7 @@ export function jsonOf(value: unknown): string {
   let text: string | undefined;
   try {
     text = (value instanceof Message ? envelope(value) : undefined) ?? JSON.stringify(value);
+    refuseMadeNull(value, text);
   } catch (cause) {
     const remedy =
       cause instanceof RangeError
