@@ -450,6 +450,12 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.#left;
   }
 
+  /** Not for callers: disconnects for a shutdown, which has so many milliseconds left. */
+  disconnectWithin(drainTimeout: number): Promise<void> {
+    this.#left ??= this.#leave({ drainTimeout });
+    return this.#left;
+  }
+
   /**
    * Leaves and keeps the name: what is sent meanwhile waits for `ipcmReconnect`, until the deadline if one is given.
    * Rejects with `IPCM_NOT_SUPPORTED` where the protocol cannot.

@@ -20,6 +20,8 @@ export interface LeavePort {
 /** How it leaves. */
 export interface LeaveOptions {
   readonly suspend?: boolean | undefined;
+  /** Milliseconds for the outboxes, where those are fewer than the client's own. */
+  readonly drainTimeout?: number | undefined;
   /** Deadline of a suspension, epoch seconds. */
   readonly expiresAt?: number | undefined;
   readonly handler?: ((messages: Message[]) => void | Promise<void>) | undefined;
@@ -39,7 +41,7 @@ export async function leave(port: LeavePort, options: LeaveOptions): Promise<voi
       failures.push(error instanceof Error ? error : new Error(String(error)));
     }
   };
-  await step(() => drain(port));
+  await step(() => drain(port, options.drainTimeout ?? Infinity));
   if (options.suspend === true) {
     await step(() => keep(port));
     await step(async () => port.connection.writeStats(port.stats));
@@ -65,8 +67,8 @@ function together(client: string, failures: readonly Error[]): Error {
   return first === undefined ? cause : new IpcError(first.code, text, { client, details: first.details, cause });
 }
 
-async function drain({ id, sender, options }: LeavePort): Promise<void> {
-  if (await sender.drain({ timeout: options.drainTimeout })) return;
+async function drain({ id, sender, options }: LeavePort, most: number): Promise<void> {
+  if (await sender.drain({ timeout: Math.min(most, options.drainTimeout) })) return;
   const left = sender.abandon((peer, messages) => undelivered(id, [peer], messages));
   const messages = [...left.values()].reduce((sum, number) => sum + number, 0);
   throw undelivered(id, [...left.keys()], messages);
@@ -85,8 +87,19 @@ function undelivered(client: string, peers: readonly string[], messages: number)
 async function keep(port: LeavePort): Promise<void> {
   if (port.options.ack) return;
   const buffered = port.inbox.take();
-  if (buffered.length > 0)
+  if (buffered.length === 0) return;
+  try {
     await port.connection.requeue(buffered.map((message) => port.sender.encode('suspend', message)));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw unreadError(
+      port.id,
+      `suspended, could not put back (${why}), and has lost`,
+      buffered,
+      buffered.length,
+      cause,
+    );
+  }
 }
 
 /** Before a disconnect: everything unread goes to the handler, or is counted and named. */
@@ -109,12 +122,22 @@ async function account(port: LeavePort, handler: LeaveOptions['handler']): Promi
     unread.push(...messages.slice(0, listed - unread.length));
   }
   if (total === 0 || handler !== undefined) return;
+  throw unreadError(port.id, 'disconnected with', unread, total);
+}
+
+function unreadError(
+  client: string,
+  left: string,
+  unread: readonly Message[],
+  total: number,
+  cause?: unknown,
+): IpcError {
   const names = unread.slice(0, 5).map(({ id, from }) => `${id} from "${from}"`);
-  throw new IpcError(
+  return new IpcError(
     'IPCM_UNREAD_MESSAGES',
-    `client "${port.id}" disconnected with ${total} unread messages: ${names.join(', ')}${total > 5 ? ', …' : ''}; ` +
+    `client "${client}" ${left} ${total} unread messages: ${names.join(', ')}${total > 5 ? ', …' : ''}; ` +
       'read them first, or give disconnect a handler',
-    { client: port.id, details: { total, messages: unread } },
+    { client, details: { total, messages: unread.slice(0, listed) }, cause },
   );
 }
 

@@ -11,7 +11,7 @@ import { willLeave } from '../client/local-clients.ts';
 import type { ClientOptions } from '../client/options.ts';
 import { isHere } from '../client/peers.ts';
 import { waitFor } from '../client/wait-for.ts';
-import type { WaitOptions } from '../client/arrival.ts';
+import { deadlineOf, type WaitOptions } from '../client/arrival.ts';
 import { IpcError, isIpcError, quote } from '../errors.ts';
 import { isOfThisHost } from '../liveness/alive.ts';
 import { ownIdentity } from '../liveness/identity.ts';
@@ -60,6 +60,19 @@ export interface SpawnParts {
 
 /** Name of the client that the bus itself uses for its shutdown, as in the reference implementation. */
 const controllerName = 'spawn';
+/** Milliseconds that the outboxes of this process's clients have to drain when the time is over. */
+const lastMoment = 1000;
+
+/** Which clients of this process are to leave. */
+interface Departure {
+  /** The bus's own, which is to tell the others. */
+  readonly except?: string | undefined;
+  /** Those too that are in the middle of a loop, and services. */
+  readonly all?: boolean;
+  /** Milliseconds for what is in their outboxes. */
+  readonly within: number;
+}
+
 /** Milliseconds that a shutdown waits for clients unless told otherwise. */
 const defaultWait = 60_000;
 
@@ -214,7 +227,7 @@ export class Spawn implements Guarded {
     let remaining: readonly PeerEntry[] = [];
     let reaped: readonly Reaped[] = [];
     try {
-      await this.#withController(await this.#controllerFor(clientErrors), async (controller) => {
+      await this.#withController(await this.#controllerFor(options, clientErrors), async (controller) => {
         // Beside the wait: one that is stopped may have no room for the message. Why the store cannot be asked the wait hears too.
         this.#terminate(controller).then(
           (told) => debug(`terminate sent to ${told.length} clients`),
@@ -226,7 +239,7 @@ export class Spawn implements Guarded {
       });
     } catch (error) {
       // Whatever went wrong, no client of this process keeps what it has open.
-      await this.#disconnectLocal(undefined, true, clientErrors);
+      await this.#disconnectLocal({ all: true, within: lastMoment }, clientErrors);
       // Somebody removed the store before us: nothing is left to be torn down or counted.
       if (!isIpcError(error, 'IPCM_STORE_MISSING')) throw error;
       debug(`the store is gone: ${error.message}`);
@@ -262,13 +275,13 @@ export class Spawn implements Guarded {
   }
 
   /** For a shutdown: a full store, or a process without descriptors, has room for it once the clients of this process have left. */
-  async #controllerFor(clientErrors: unknown[]): Promise<Client> {
+  async #controllerFor({ timeout = defaultWait }: WaitOptions, clientErrors: unknown[]): Promise<Client> {
     try {
       return await this.#connectController();
     } catch (error) {
       if (isIpcError(error, 'IPCM_STORE_MISSING')) throw error;
       this.#parts.debug(`first the clients of this process: ${String(error)}`);
-      await this.#disconnectLocal(undefined, false, clientErrors);
+      await this.#disconnectLocal({ within: timeout }, clientErrors);
       return this.#connectController();
     }
   }
@@ -313,26 +326,28 @@ export class Spawn implements Guarded {
   ): Promise<readonly PeerEntry[]> {
     const { store, debug } = this.#parts;
     const timeout = options.timeout ?? defaultWait;
+    const deadline = deadlineOf(timeout);
     let left: readonly PeerEntry[] = [];
     let said = '';
     const allGone = async (): Promise<boolean> => {
-      await this.#disconnectLocal(controller, false, clientErrors);
+      await this.#disconnectLocal({ except: controller, within: deadline - performance.now() }, clientErrors);
       left = (await store.peers()).filter((peer) => isHere(peer) && peer.name !== controller);
       const names = left.map(({ name }) => name).join(', ');
       if (names !== said) debug(`waiting for clients to go away: ${(said = names)}`);
       return left.length === 0;
     };
     if (await waitFor(allGone, (wake) => store.watchPeers(wake), { ...options, timeout })) return [];
-    await this.#disconnectLocal(controller, true, clientErrors);
+    await this.#disconnectLocal({ except: controller, all: true, within: lastMoment }, clientErrors);
     return left.filter(({ identity }) => identity?.pid !== process.pid);
   }
 
   /** Clients of this process would be waited for by themselves; those in the middle of a loop, and services, may end first. */
-  async #disconnectLocal(controller: string | undefined, all: boolean, errors: unknown[]): Promise<void> {
+  async #disconnectLocal({ except, all = false, within }: Departure, errors: unknown[]): Promise<void> {
     const clients = Client.localClients(this.route).filter(
-      (client) => client.id !== controller && (all || !(client.reading || willLeave(client))),
+      (client) => client.id !== except && (all || !(client.reading || willLeave(client))),
     );
-    for (const outcome of await Promise.allSettled(clients.map((client) => client.disconnect()))) {
+    const leaving = clients.map((client) => client.disconnectWithin(Math.max(lastMoment, within)));
+    for (const outcome of await Promise.allSettled(leaving)) {
       if (outcome.status === 'rejected') errors.push(outcome.reason);
     }
   }

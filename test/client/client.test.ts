@@ -94,3 +94,34 @@ test('several things that go wrong when a client leaves are one error, with a co
   });
   assert.ok((await sent).some(({ status }) => status === 'rejected'));
 });
+
+test('a shutdown ends, however long the clients of its own process would wait for room', async () => {
+  const bus = await ipcmSpawn({ protocol: 'AtomicPipe', serializer: 'JSON', sanityCheck: false });
+  const [a, b] = [await bus.connect('a', { drainTimeout: Infinity }), await bus.connect('b')];
+  // It has begun to read, and does not go on.
+  void b.messages().next();
+  const sends = [1, 2, 3].map(() => a.tryMessage('b', 'x'.repeat(1024 * 1024)));
+  await bus.shutdown({ timeout: 100 });
+  assert.ok(a.disconnected && b.disconnected);
+  await Promise.all(sends);
+});
+
+test('what a suspend cannot put back is named', async () => {
+  await using bus = await ipcmSpawn({ protocol: 'MessageFiles', sanityCheck: false });
+  const [a, b] = [await bus.connect('a'), await bus.connect('b')];
+  for (const n of [1, 2, 3]) await a.sendMessage('b', n);
+  for await (const _ of b.messages()) break;
+  const out = join(bus.route, '.ipcm/out');
+  rmdirSync(out);
+  writeFileSync(out, 'nothing can be written here');
+  await assert.rejects(b.suspend(), (error) => {
+    assert.ok(isIpcError(error, 'IPCM_UNREAD_MESSAGES'));
+    const { messages } = error.details as { messages: { content: unknown }[] };
+    assert.deepEqual(
+      messages.map(({ content }) => content),
+      [2, 3],
+    );
+    return true;
+  });
+  rmSync(out);
+});
