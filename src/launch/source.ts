@@ -22,8 +22,12 @@ export function sourceOf(call: string, value: object, file: string | undefined):
   );
 }
 
+/** True in a process that runs inline code: in others a missing variable is a mistake like any other. */
+let runsInline = false;
+
 /** What the text stands for. */
 export async function evaluate({ text, file }: InlineSource): Promise<unknown> {
+  runsInline = true;
   const options = { filename: file ?? 'inline' };
   const code = `'use strict'; return (${text});`;
   if (!/\bimport\b/.test(text)) return call(compileFunction(code, [], options));
@@ -53,7 +57,7 @@ async function quietly(work: () => unknown): Promise<void> {
 /** What an error of an inline function means: names the variable that it has not, and the remedy. */
 export function explainInline(error: unknown): unknown {
   const name = error instanceof ReferenceError ? /^(\S+) is not defined$/.exec(error.message)?.[1] : undefined;
-  if (name === undefined) return error;
+  if (name === undefined || !runsInline) return error;
   return new IpcError(
     'IPCM_NOT_SELF_CONTAINED',
     `an inline function uses ${quote(name)}, which it does not have in the process where it runs: give it as part of ` +

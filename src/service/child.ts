@@ -51,8 +51,7 @@ async function begin(assignment: Assignment): Promise<void> {
     if (never !== undefined) writeFrame({ event: 'failed', error: errorRecord(never) });
     process.exit();
   } catch (thrown) {
-    const isInline = assignment.code !== undefined && 'source' in assignment.code;
-    const error = isInline ? explainInline(thrown) : thrown;
+    const error = explainInline(thrown);
     writeFrame({ event: isReady ? 'ended' : 'failed', error: errorRecord(error) });
     // After that it has failed like any other program.
     if (isReady) process.stderr.write(`${inspect(error)}\n`);

@@ -79,6 +79,14 @@ describe('a start that fails', () => {
 });
 
 describe('a module', () => {
+  it('is not taken for an inline function where it uses what is not defined', async () => {
+    const typo = join(folder, 'typo.mjs');
+    writeFileSync(typo, 'export default () => misspelled;');
+    await using service = await ipcmService('typo', typo, { spawn, stderr: 'ignore' });
+    const { message } = await rejectsWith(service.request(0), 'IPCM_REQUEST_FAILED');
+    assert.doesNotMatch(message, /inline|misspelled/);
+  });
+
   it('may be a path with the name of an export, or one with a # in it', async () => {
     const several = join(folder, 'several.mjs');
     writeFileSync(several, 'export const one = () => 1; export const two = () => 2;');
