@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import { ending } from './ending.ts';
 import type { TestServer } from './server.ts';
 
+type Behind = Pick<TestServer, 'kind' | 'socket'>;
 type Side = 'questions' | 'answers';
 
 /**
@@ -24,17 +25,17 @@ export class Proxy {
   lost = 0;
   /** True where nobody is let through. */
   away = false;
-  readonly #server: TestServer;
+  readonly #server: Behind;
   readonly #folder = mkdtempSync('/tmp/ipcm-proxy-');
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #leaveOpen = false;
 
-  private constructor(server: TestServer) {
+  private constructor(server: Behind) {
     this.#server = server;
   }
 
   /** Starts one that ends with the test. */
-  static async start(t: TestContext, server: TestServer): Promise<Proxy> {
+  static async start(t: TestContext, server: Behind): Promise<Proxy> {
     const proxy = new Proxy(server);
     const listener = createServer((client) => proxy.#pair(client));
     listener.listen(`${proxy.#folder}/${basename(server.socket)}`);
