@@ -39,10 +39,16 @@ export class Inbox {
 
   /** Reads from the store, if nothing is buffered; what it reads leaves the buffer by `take` only, in order. */
   fill(limit: ReceiveLimit): Awaitable<void> {
+    // A read of somebody else may have begun before what is asked for now was there.
+    if (this.#reading !== undefined && this.buffered === 0) return this.#reading.then(() => this.#fill(limit));
+    return this.#fill(limit);
+  }
+
+  #fill(limit: ReceiveLimit): Awaitable<void> {
     // A batch of which nothing was a message is not the end: others may wait behind it.
     while (this.buffered === 0) {
       const read = this.#read(limit);
-      if (read instanceof Promise) return read.then((came) => (came > 0 ? this.fill(limit) : undefined));
+      if (read instanceof Promise) return read.then((came) => (came > 0 ? this.#fill(limit) : undefined));
       if (read === 0) return;
     }
   }

@@ -6,7 +6,7 @@
  * comes in besides answers is kept for `messages`; a terminate message is obeyed. Inside a service it is the service that
  * reads, and that deals with everything else.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { deadlineOf, type WaitOptions } from '../client/arrival.ts';
 import type { Client } from '../client/client.ts';
 import { leavesByItself } from '../client/local-clients.ts';
@@ -154,12 +154,12 @@ export class OwnAnswers implements Answers {
     this.#arrange();
   }
 
+  /** Resolves when everything that was there at the call has been dispatched. */
   async #catchUp(): Promise<void> {
-    for (;;) {
-      const messages = await this.client.getMessages();
-      if (messages.length === 0) return;
-      this.#dispatch(messages);
-    }
+    do this.#dispatch(await this.client.getMessages());
+    while (await this.client.haveReadyMessages());
+    // What our own reader has taken last is dispatched within a turn.
+    await nextTurn();
   }
 
   #dispatch(messages: readonly Message[]): void {

@@ -19,3 +19,22 @@ test('a batch of which nothing is a message does not hide what is behind it', as
   );
   assert.equal(rejected, 2);
 });
+
+test('whoever joins a read that is under way finds what came after it had begun', async () => {
+  const serializer = await resolveSerializer('JSON');
+  const reads: ((batch: Incoming[]) => void)[] = [];
+  const receive = (): Promise<Incoming[]> => new Promise((resolve) => reads.push(resolve));
+  const connection = { receive } as unknown as InboxPort['connection'];
+  const inbox = new Inbox({ id: 'b', serializer, limit: 1000, connection, rejected: () => undefined });
+  const limit = { messages: 1, bytes: 1000 };
+  const first = inbox.fill(limit);
+  // Sent, and known to be delivered, while the first read is on its way.
+  const bytes = serializer.serialize(new Message({ from: 'a', to: 'b', content: 1 }));
+  const second = inbox.fill(limit);
+  assert.equal(reads.length, 1);
+  reads[0]?.([]);
+  await first;
+  reads[1]?.([{ bytes }]);
+  await second;
+  assert.equal(inbox.buffered, 1);
+});
