@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import type { DataSource } from '../sql-server/data-source.ts';
 import type { Target } from '../sql-server/database.ts';
-import { optionFile } from './credentials.ts';
+import { optionFile } from './option-file.ts';
 
 /** Where servers put their socket unless told. */
 const places = ['/run/mysqld/mysqld.sock', '/var/run/mysqld/mysqld.sock', '/tmp/mysql.sock'] as const;
