@@ -6,7 +6,7 @@ import { driverError } from './driver.ts';
 export const errors = { nullValue: 1048, duplicate: 1062, noSuchThread: 1094, othersThread: 1095 } as const;
 
 /** By number: https://mariadb.com/kb/en/mariadb-error-codes/ and the Server Error Message Reference of MySQL. */
-const verdicts: Readonly<Record<Exclude<Verdict, 'other' | 'duplicate'>, readonly number[]>> = {
+const verdicts: Readonly<Record<Exclude<Verdict, 'other' | 'duplicate' | 'untrusted'>, readonly number[]>> = {
   lost: [
     1040, 1053, 1077, 1079, 1080, 1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1203, 1226, 1927, 2002, 2003,
     2006, 2013, 3169, 4031, 45001, 45009, 45012, 45013, 45018, 45019, 45026, 45034,

@@ -89,7 +89,7 @@ export class FamilyLink implements Link {
     const driver = await loadDriver();
     const sockets: Socket[] = [];
     const security = securityOf(target);
-    const isEncrypted = security['ssl'] !== undefined || security['compress'] !== undefined;
+    const isEncrypted = Boolean(security['ssl']) || Boolean(security['compress']);
     const connection = await driver.createConnection({
       ...security,
       // Made here, so that it can be let go of and taken hold of again.

@@ -1,5 +1,7 @@
 /** What a connection is secured with: the settings that the DBI drivers know, and those of a handle. */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { Target } from '../sql-server/database.ts';
 import { isLocalSource } from '../sql-server/data-source.ts';
 
@@ -17,11 +19,11 @@ export function securityOf({ source, settings }: Target): Record<string, unknown
     // its place.
     allowPublicKeyRetrieval: local,
     ...(settings as Record<string, unknown> | undefined),
-    ...tls(source.kept),
+    ...tls(source.kept, source.host ?? '127.0.0.1'),
   };
 }
 
-function tls(kept: Readonly<Record<string, string>>): Record<string, unknown> {
+function tls(kept: Readonly<Record<string, string>>, host: string): Record<string, unknown> {
   const setting = (name: string): string | undefined => kept[`mariadb_${name}`] ?? kept[`mysql_${name}`];
   const file = (name: string): string | undefined => {
     const path = setting(name);
@@ -35,6 +37,9 @@ function tls(kept: Readonly<Record<string, string>>): Record<string, unknown> {
   return {
     ssl: {
       rejectUnauthorized,
+      // Of a socket that it is given the library knows no host, and would look for localhost in the certificate.
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate),
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert }),
       ...(key === undefined ? {} : { key }),

@@ -79,9 +79,11 @@ export interface Target {
  * | `full` | no space is left |
  * | `large` | more bytes than the server takes |
  * | `denied` | the credentials, or the rights that come with them, do not do |
+ * | `untrusted` | the certificate of the server is not believed; told by the layer for servers |
  * | `other` | anything else |
  */
-export type Verdict = 'lost' | 'busy' | 'duplicate' | 'orphan' | 'missing' | 'full' | 'large' | 'denied' | 'other';
+export type Verdict =
+  'lost' | 'busy' | 'duplicate' | 'orphan' | 'missing' | 'full' | 'large' | 'denied' | 'untrusted' | 'other';
 
 /** The tables of a bus. */
 export interface Schema {

@@ -26,11 +26,24 @@ const unreachable = new Set([
   'EAGAIN',
 ]);
 
+/** What Node says of a certificate: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const untrusting =
+  /^(?:ERR_TLS_CERT_ALTNAME_INVALID|CERT_\w+|(?:SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED)_CERT\w*|UNABLE_TO_(?:GET_ISSUER|VERIFY)_\w+)$/;
+
+/** True when the reason, or what it came of, is that a certificate is not believed. */
+function isUntrusted(error: unknown): boolean {
+  for (let reason = error; reason instanceof Error; reason = reason.cause) {
+    if (untrusting.test(systemCode(reason) ?? '')) return true;
+  }
+  return false;
+}
+
 /** What an error means: the system's for all databases alike, the rest as the database says. */
 export function judge(database: Database, error: unknown): Verdict {
   if (isIpcError(error) || error instanceof MessageRefused) return 'other';
   const code = systemCode(error);
   if (code !== undefined && unreachable.has(code)) return 'lost';
+  if (isUntrusted(error)) return 'untrusted';
   return database.judge(error);
 }
 
@@ -43,6 +56,10 @@ const codes: Readonly<Record<Exclude<Verdict, 'duplicate' | 'other' | 'orphan'>,
   missing: ['IPCM_STORE_MISSING', 'there is no store there: it was never made, or has been removed'],
   full: ['IPCM_STORE_FULL', 'the server has no space left; free some, or use another route'],
   large: ['IPCM_MESSAGE_TOO_LARGE', 'it is more than the server takes; raise its limit, or send it in parts'],
+  untrusted: [
+    'IPCM_STORE_FAILED',
+    'the certificate of the server is not believed; have the route name its CA, and the host that it is made for',
+  ],
   denied: ['IPCM_STORE_FAILED', 'the server refuses the user; give user and pass, or grant what is missing'],
 };
 
