@@ -79,11 +79,15 @@ export function planOf(program: string, options: LaunchOptions): LaunchPlan {
   throw new IpcError('IPCM_INVALID_OPTION', `preFork left a command that cannot be run: ${quote(plan.command)}`);
 }
 
-/** Opens the target of an output; the descriptor, if any, is to be closed by the caller. */
-export function outputDescriptor(
-  target: 'inherit' | 'ignore' | { readonly file: string },
-): number | 'inherit' | 'ignore' {
-  return typeof target === 'string' ? target : openSync(target.file, 'a', 0o600);
+/** Opens the target of an output; the descriptor, if any, is to be closed by the caller. Throws `IPCM_INVALID_OPTION`. */
+export function outputDescriptor(target: OutputTarget): number | 'inherit' | 'ignore' {
+  if (typeof target === 'string') return target;
+  try {
+    return openSync(target.file, 'a', 0o600);
+  } catch (cause) {
+    const text = `an output cannot go to the file ${quote(target.file)}: ${String(cause)}; name one that can be written to`;
+    throw new IpcError('IPCM_INVALID_OPTION', text, { cause });
+  }
 }
 
 /** Those of an interpreter's flags that are for its children too. */

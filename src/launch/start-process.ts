@@ -2,7 +2,7 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { closeSync, existsSync } from 'node:fs';
 import type { Stream } from 'node:stream';
-import { IpcError, quote, systemCode } from '../errors.ts';
+import { IpcError, isIpcError, quote, systemCode } from '../errors.ts';
 import { outputDescriptor, type LaunchPlan, type OutputTarget } from './options.ts';
 
 /** What its descriptors are. */
@@ -19,18 +19,21 @@ export function notStarted(error: Error, { cwd }: LaunchPlan): Error {
   return new Error(`its cwd ${quote(cwd)} does not exist`, { cause: error });
 }
 
-/** Starts it. Throws `IPCM_SERVICE_FAILED`. */
+/** Starts it. Throws `IPCM_SERVICE_FAILED`, or `IPCM_INVALID_OPTION` for an output that cannot be written to. */
 export function startProcess({ command, env, cwd }: LaunchPlan, outputs: Outputs): ChildProcess {
   const { stdout, stderr, daemon, inherit } = outputs;
   const [file = '', ...args] = command;
   // A daemon's goes on when this process has ended.
   const isTold = stderr === 'inherit' && !daemon;
-  const opened = [outputDescriptor(stdout), isTold ? 'pipe' : outputDescriptor(stderr)] as const;
-  const stdio: StdioOptions = ['ignore', ...opened, 'pipe', ...inherit];
+  const opened: (number | 'inherit' | 'ignore' | 'pipe')[] = [];
   try {
+    opened.push(outputDescriptor(stdout));
+    opened.push(isTold ? 'pipe' : outputDescriptor(stderr));
+    const stdio: StdioOptions = ['ignore', ...opened, 'pipe', ...inherit];
     // Loaded when it is needed: most services start no others.
     return process.getBuiltinModule('node:child_process').spawn(file, args, { env, cwd, stdio });
   } catch (error) {
+    if (isIpcError(error)) throw error;
     throw new IpcError('IPCM_SERVICE_FAILED', `${quote(file)} cannot be started: ${String(error)}`, { cause: error });
   } finally {
     for (const descriptor of opened) if (typeof descriptor === 'number') closeSync(descriptor);

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { isIpcError } from '../../src/errors.ts';
 import { inheritedFlags, planOf } from '../../src/launch/options.ts';
+import { startProcess } from '../../src/launch/start-process.ts';
 
 const options = new URL('../../src/launch/options.ts', import.meta.url).href;
 
@@ -81,4 +82,22 @@ it('values of flags that are not passed on are not passed on either', () => {
   ] as const) {
     assert.deepEqual(inheritedFlags(given, {}), expected);
   }
+});
+
+describe('an output', () => {
+  it('that cannot be written to is refused by name, and leaves no descriptor', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ipcm-launch-'));
+    const before = readdirSync('/proc/self/fd').length;
+    try {
+      const plan = planOf('unused', {});
+      const outputs = { stdout: { file: join(folder, 'out') }, stderr: { file: join(folder, 'no/such') } } as const;
+      assert.throws(() => startProcess(plan, { ...outputs, daemon: false, inherit: [] }), {
+        code: 'IPCM_INVALID_OPTION',
+        message: /no\/such/,
+      });
+      assert.equal(readdirSync('/proc/self/fd').length, before);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });
