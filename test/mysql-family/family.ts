@@ -7,6 +7,7 @@ import { unknownTests } from '../sql-server/unknown.ts';
 import { backlogTests } from './backlog.ts';
 import { defaultSocketTests } from './default-socket.ts';
 import { faultTests } from './faults.ts';
+import { handleTests } from './handles.ts';
 import { packetTests } from './packets.ts';
 import { pipelineTests } from './pipelines.ts';
 import { planTests } from './plans.ts';
@@ -41,6 +42,7 @@ export function familyTests(kind: Kind): void {
     silenceTests(kind, served);
     restartTests(kind);
     defaultSocketTests(served);
+    handleTests(served);
     backlogTests(served);
   });
   describe(`${kind}, private`, () => privateTests(kind));
