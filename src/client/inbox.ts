@@ -17,7 +17,10 @@ export interface InboxPort {
 /** Decoded messages in order, and the receipts of those that want to be acknowledged. */
 export class Inbox {
   readonly #port: InboxPort;
+  /** In the order in which they came, also after a failure: they are put back in it. */
   readonly #receipts = new Map<Message, unknown>();
+  /** Those whose receipts are with the store at the moment. */
+  readonly #underway = new Set<Message>();
   /** Those not handed out begin at `#head`. */
   #buffer: Message[] = [];
   #head = 0;
@@ -34,7 +37,7 @@ export class Inbox {
 
   /** Messages handed out and not yet acknowledged. */
   get unacknowledged(): number {
-    return this.#receipts.size;
+    return this.#receipts.size - this.#underway.size;
   }
 
   /** Reads from the store, if nothing is buffered; what it reads leaves the buffer by `take` only, in order. */
@@ -83,24 +86,26 @@ export class Inbox {
     messages: readonly Message[],
     use: (receipts: readonly unknown[]) => Awaitable<void>,
   ): Promise<void> {
-    const held = new Map<Message, unknown>();
+    const held: Message[] = [];
+    const receipts: unknown[] = [];
     for (const message of messages) {
-      if (!this.#receipts.has(message)) continue;
-      held.set(message, this.#receipts.get(message));
-      this.#receipts.delete(message);
+      if (!this.#receipts.has(message) || this.#underway.has(message)) continue;
+      held.push(message);
+      receipts.push(this.#receipts.get(message));
+      this.#underway.add(message);
     }
-    if (held.size === 0) return;
+    if (held.length === 0) return;
     try {
-      await use([...held.values()]);
-    } catch (error) {
-      for (const [message, receipt] of held) this.#receipts.set(message, receipt);
-      throw error;
+      await use(receipts);
+      for (const message of held) this.#receipts.delete(message);
+    } finally {
+      for (const message of held) this.#underway.delete(message);
     }
   }
 
   /** The messages that were handed out and not acknowledged. */
   outstanding(): Message[] {
-    return [...this.#receipts.keys()];
+    return [...this.#receipts.keys()].filter((message) => !this.#underway.has(message));
   }
 
   /** Reads from the store into the buffer, and tells how much came; concurrent callers share one read. */

@@ -38,3 +38,26 @@ test('whoever joins a read that is under way finds what came after it had begun'
   await second;
   assert.equal(inbox.buffered, 1);
 });
+
+test('what a failed acknowledgement keeps is still in the order in which it came', async () => {
+  const serializer = await resolveSerializer('JSON');
+  const batch = [1, 2, 3].map((content): Incoming => {
+    return { bytes: serializer.serialize(new Message({ from: 'a', to: 'b', content })), receipt: content };
+  });
+  const batches = [batch];
+  const connection = { receive: () => batches.shift() ?? [] } as unknown as InboxPort['connection'];
+  const inbox = new Inbox({ id: 'b', serializer, limit: 1000, connection, rejected: () => undefined });
+  await inbox.fill({ messages: 3, bytes: 1000 });
+  const messages = inbox.take();
+  const gone = Promise.reject<void>(new Error('the server is gone'));
+  const failing = inbox.withReceipts(messages.slice(0, 1), () => gone);
+  assert.equal(inbox.unacknowledged, 2);
+  await assert.rejects(failing, /the server is gone/);
+  // As they are put back when the client leaves.
+  assert.deepEqual(inbox.outstanding(), messages);
+  const acknowledged: unknown[] = [];
+  await inbox.withReceipts(messages, (receipts) => void acknowledged.push(...receipts));
+  await inbox.withReceipts(messages, (receipts) => void acknowledged.push(...receipts));
+  assert.deepEqual(acknowledged, [1, 2, 3]);
+  assert.equal(inbox.unacknowledged, 0);
+});
