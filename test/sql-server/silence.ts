@@ -71,6 +71,8 @@ export function silenceTests(kind: Kind, served: Served): void {
       const stopped = family(server.pid);
       ending(t, async () => {
         for (const pid of stopped) process.kill(pid, 'SIGCONT');
+        // With what the shutdown could not do: the tables go, and the doorbells.
+        await bus.unspawn();
         await server.stop();
       });
       for (const pid of stopped) process.kill(pid, 'SIGSTOP');
