@@ -31,17 +31,19 @@ function blockUntilChanged(path: string): void {
 
 describe('a request to a service that was replaced unseen is lost', () => {
   for (const protocol of ['MessageFiles', 'AtomicPipe', 'UnixSocket', 'ConnectionUnix']) {
-    it(`on ${protocol}`, { timeout: 30_000 }, async () => {
+    it(`on ${protocol}`, { timeout: 30_000 }, async (t) => {
       const bus = await ipcmSpawn({ protocol, sanityCheck: false });
       const handle = await ipcmService('helper', helper, { ipcmInfo: bus.info });
       const lost = rejectsWith(handle.request({ do: 'hang' }, { timeout: 20_000 }), 'IPCM_PEER_GONE');
-      await new Promise(setImmediate);
+      // With the one who is killed, not with its successor.
+      await handle.client.drain({ timeout: 20_000 });
       process.kill(handle.childPid ?? 0, 'SIGKILL');
       const code = `
         import { ipcmServe } from '${library}';
         await (await ipcmServe('helper', ${JSON.stringify(bus.info)}, { handleRequest: (request) => request })).ended;`;
       const { NODE_TEST_CONTEXT: _, ...env } = process.env;
       const successor = spawn(process.execPath, ['--input-type=module', '-e', code], { env, stdio: 'inherit' });
+      t.after(() => successor.kill('SIGKILL'));
       blockUntilChanged(`${bus.route}/helper.pid`);
       await lost;
       assert.ok(await handle.ready({ timeout: 20_000 }));
