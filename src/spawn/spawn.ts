@@ -12,7 +12,7 @@ import type { ClientOptions } from '../client/options.ts';
 import { isHere } from '../client/peers.ts';
 import { waitFor } from '../client/wait-for.ts';
 import { deadlineOf, type WaitOptions } from '../client/arrival.ts';
-import { IpcError, isIpcError, quote } from '../errors.ts';
+import { IpcError, isIpcError, quote, systemCode } from '../errors.ts';
 import { isOfThisHost } from '../liveness/alive.ts';
 import { ownIdentity } from '../liveness/identity.ts';
 import type { PeerEntry, Protocol, Reaped, Store } from '../protocol/protocol.ts';
@@ -279,7 +279,7 @@ export class Spawn implements Guarded {
     try {
       return await this.#connectController();
     } catch (error) {
-      if (isIpcError(error, 'IPCM_STORE_MISSING')) throw error;
+      if (!hasNoRoom(error)) throw error;
       this.#parts.debug(`first the clients of this process: ${String(error)}`);
       await this.#disconnectLocal({ within: timeout }, clientErrors);
       return this.#connectController();
@@ -351,4 +351,11 @@ export class Spawn implements Guarded {
       if (outcome.status === 'rejected') errors.push(outcome.reason);
     }
   }
+}
+
+/** True for a store that is full, and where this process, or the system, has no descriptor left. */
+function hasNoRoom(error: unknown): boolean {
+  if (!isIpcError(error)) return false;
+  const code = systemCode(error.cause) ?? '';
+  return error.code === 'IPCM_STORE_FULL' || code === 'EMFILE' || code === 'ENFILE';
 }
