@@ -87,11 +87,11 @@ export function silenceTests(kind: Kind, served: Served): void {
         return (performance.now() - begin) / 1000;
       };
       const sending = await seconds(a.sendMessage('b', 'into silence'));
-      assert.ok(sending < 60, `the send took ${sending} s`);
+      assert.ok(sending < 30, `the send took ${sending} s`);
       const leaving = await seconds(b.disconnect());
-      assert.ok(leaving < 60, `the disconnect took ${leaving} s`);
+      assert.ok(leaving < 10, `the disconnect took ${leaving} s`);
       const stopping = await seconds(bus.shutdown());
-      assert.ok(stopping < 60, `the shutdown took ${stopping} s`);
+      assert.ok(stopping < 20, `the shutdown took ${stopping} s`);
     },
   );
 

@@ -114,6 +114,13 @@ export class Line {
     return this.#outage.since;
   }
 
+  /** True while it is known that there has been no server to be reached for longer than so many milliseconds. */
+  isOutFor(milliseconds: number): boolean {
+    const outage = this.#outage;
+    const now = performance.now();
+    return outage !== undefined && now - outage.last < pause && now - outage.since > milliseconds;
+  }
+
   /** Keeps the process alive while something is under way; each call with true is followed by one with false. */
   hold(yes: boolean): void {
     this.#busy += yes ? 1 : -1;

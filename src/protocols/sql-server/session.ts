@@ -59,6 +59,8 @@ interface Unknown<T> {
 const longestPause = 500;
 /** How long a connection may take that is made at all, in milliseconds. */
 const leastConnecting = 3000;
+/** The same where that has been in vain for as long as anybody is patient. */
+const shortConnecting = 250;
 const nothing: Result = { rows: [], changes: 0 };
 const ignore = (): void => undefined;
 const fault = (error: unknown): unknown => error ?? new Error('no reason was given');
@@ -233,8 +235,11 @@ export class ServerSession implements Session {
   /** A server that takes connections and says nothing is waited for no longer than one that takes none. */
   async #connect(end: number | undefined): Promise<Link> {
     const { line, patience } = this.#parts;
-    const left = end === undefined ? patience.reconnectTimeout : end - performance.now();
-    return within(Math.max(left, leastConnecting), Promise.resolve(line.connect()));
+    const { reconnectTimeout } = patience;
+    // Whoever has several things to do, as somebody who leaves, has waited long enough over the first; the connection goes on being made.
+    const isOut = line.isOutFor(reconnectTimeout);
+    const left = end === undefined ? (isOut ? 0 : reconnectTimeout) : end - performance.now();
+    return within(Math.max(left, isOut ? shortConnecting : leastConnecting), Promise.resolve(line.connect()));
   }
 
   /** Makes a row for marks; false where there are no tables. */
