@@ -16,6 +16,9 @@ export interface WaitOptions {
 /** Milliseconds between looks without a hint, unless told otherwise. */
 const defaultLookAgain = 250;
 
+/** Milliseconds of the longest timer that Node has: it makes one millisecond of a longer one. */
+export const longestTimer = 2 ** 31 - 1;
+
 interface Waiter {
   readonly signal: AbortSignal | undefined;
   wake(): void;
@@ -101,8 +104,8 @@ export class Arrival {
         end();
         resolve(false);
       };
-      // Node cuts a longer timer to one millisecond; the loop around comes back here anyway.
-      const timer = left < 2 ** 31 ? setTimeout(expire, left) : undefined;
+      // The loop around comes back here anyway.
+      const timer = left <= longestTimer ? setTimeout(expire, left) : undefined;
       const isHeard = this.#obey(signal);
       if (!isHeard) signal?.addEventListener('abort', waiter.abort, { once: true });
       this.#waiters.add(waiter);

@@ -16,7 +16,7 @@ import type { Connection, PeerEntry, Protocol, Reaped, Store } from '../protocol
 import { count, type Stats } from '../protocol/stats.ts';
 import type { Serializer } from '../serializers/serializer.ts';
 import { fieldsOf, messageOf, type BroadcastArguments, type SendArguments } from './arguments.ts';
-import type { WaitOptions } from './arrival.ts';
+import { longestTimer, type WaitOptions } from './arrival.ts';
 import { leave, type LeaveOptions } from './leave.ts';
 import { clientsOn, registerClient, unregisterClient } from './local-clients.ts';
 import type { ResolvedClientOptions } from './options.ts';
@@ -99,6 +99,8 @@ export class Client extends EventEmitter<ClientEvents> {
   readonly #reader: Reader;
   #state: 'connected' | 'leaving' | 'suspended' | 'disconnected' = 'connected';
   #left: Promise<void> | undefined;
+  /** Once it is leaving: cuts the time that the outboxes have short. */
+  #hurry: AbortController | undefined;
 
   /** Not for callers: use `ipcmConnect`. */
   constructor(parts: ClientParts) {
@@ -450,10 +452,15 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.#left;
   }
 
-  /** Not for callers: disconnects for a shutdown, which has so many milliseconds left. */
-  disconnectWithin(drainTimeout: number): Promise<void> {
-    this.#left ??= this.#leave({ drainTimeout });
-    return this.#left;
+  /** Not for callers: disconnects for a shutdown, which has so many milliseconds left, also where it is leaving already. */
+  async disconnectWithin(milliseconds: number): Promise<void> {
+    const left = this.disconnect();
+    const late = setTimeout(() => this.#hurry?.abort(), Math.min(milliseconds, longestTimer));
+    try {
+      await left;
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   /**
@@ -544,12 +551,13 @@ export class Client extends EventEmitter<ClientEvents> {
     throw new IpcError('IPCM_NOT_CONNECTED', `${call}: client "${this.id}" is ${what}`, { client: this.id });
   }
 
-  async #leave(options: LeaveOptions): Promise<void> {
+  async #leave(options: Omit<LeaveOptions, 'hurry'>): Promise<void> {
     if (this.disconnected) return;
     this.#state = 'leaving';
+    const hurry = (this.#hurry = new AbortController()).signal;
     this.#reader.close();
     try {
-      await leave({ ...this.#parts, sender: this.#sender, inbox: this.#reader.inbox }, options);
+      await leave({ ...this.#parts, sender: this.#sender, inbox: this.#reader.inbox }, { ...options, hurry });
     } finally {
       this.#state = options.suspend === true ? 'suspended' : 'disconnected';
       unregisterClient(this);

@@ -1,7 +1,8 @@
 /** How a client leaves: drain, seal, account for what is unread, write the counts, give up or keep the name. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError, isIpcError } from '../errors.ts';
 import type { Message } from '../message/message.ts';
-import type { Connection } from '../protocol/protocol.ts';
+import type { Connection, Protocol } from '../protocol/protocol.ts';
 import { count, type Stats } from '../protocol/stats.ts';
 import type { Inbox } from './inbox.ts';
 import type { ResolvedClientOptions } from './options.ts';
@@ -10,6 +11,7 @@ import type { Sender } from './sender.ts';
 /** What leaving needs of the client. */
 export interface LeavePort {
   readonly id: string;
+  readonly protocol: Protocol;
   readonly connection: Connection;
   readonly options: ResolvedClientOptions;
   readonly stats: Stats;
@@ -20,8 +22,8 @@ export interface LeavePort {
 /** How it leaves. */
 export interface LeaveOptions {
   readonly suspend?: boolean | undefined;
-  /** Milliseconds for the outboxes, where those are fewer than the client's own. */
-  readonly drainTimeout?: number | undefined;
+  /** Aborts when the outboxes have no more time than they had, whatever the client's own `drainTimeout` says. */
+  readonly hurry: AbortSignal;
   /** Deadline of a suspension, epoch seconds. */
   readonly expiresAt?: number | undefined;
   readonly handler?: ((messages: Message[]) => void | Promise<void>) | undefined;
@@ -29,6 +31,8 @@ export interface LeaveOptions {
 
 /** As many unread messages an error lists; more are only counted. */
 const listed = 100;
+/** Milliseconds more for what is on its way to a store. */
+const longestOutcome = 3000;
 const slice = { messages: 256, bytes: 16 * 1024 * 1024 };
 
 /** Leaves, whatever goes wrong on the way; what went wrong is thrown at the end, by the code of the first. */
@@ -41,7 +45,7 @@ export async function leave(port: LeavePort, options: LeaveOptions): Promise<voi
       failures.push(error instanceof Error ? error : new Error(String(error)));
     }
   };
-  await step(() => drain(port, options.drainTimeout ?? Infinity));
+  await step(() => drain(port, options.hurry));
   if (options.suspend === true) {
     await step(() => keep(port));
     await step(async () => port.connection.writeStats(port.stats));
@@ -67,11 +71,21 @@ function together(client: string, failures: readonly Error[]): Error {
   return first === undefined ? cause : new IpcError(first.code, text, { client, details: first.details, cause });
 }
 
-async function drain({ id, sender, options }: LeavePort, most: number): Promise<void> {
-  if (await sender.drain({ timeout: Math.min(most, options.drainTimeout) })) return;
+async function drain({ id, sender, options, protocol }: LeavePort, hurry: AbortSignal): Promise<void> {
+  const drained = sender.drain({ timeout: options.drainTimeout, signal: hurry });
+  if (await drained.catch((error: unknown) => failUnless(hurry.aborted, error))) return;
+  // A store that waits for no reader tells soon whether it has what is on its way: that is neither lost nor left then.
+  const waitsForNobody = protocol.capabilities.capacity === Infinity;
+  if (waitsForNobody) await Promise.race([sender.settle(), sleep(longestOutcome, undefined, { ref: false })]);
+  if (sender.pending === 0) return;
   const left = sender.abandon((peer, messages) => undelivered(id, [peer], messages));
   const messages = [...left.values()].reduce((sum, number) => sum + number, 0);
   throw undelivered(id, [...left.keys()], messages);
+}
+
+function failUnless(isExpected: boolean, error: unknown): false {
+  if (!isExpected) throw error;
+  return false;
 }
 
 function undelivered(client: string, peers: readonly string[], messages: number): IpcError {
@@ -95,6 +109,7 @@ async function keep(port: LeavePort): Promise<void> {
     throw unreadError(
       port.id,
       `suspended, could not put back (${why}), and has lost`,
+      'read them, or mend the store, first',
       buffered,
       buffered.length,
       cause,
@@ -122,12 +137,13 @@ async function account(port: LeavePort, handler: LeaveOptions['handler']): Promi
     unread.push(...messages.slice(0, listed - unread.length));
   }
   if (total === 0 || handler !== undefined) return;
-  throw unreadError(port.id, 'disconnected with', unread, total);
+  throw unreadError(port.id, 'disconnected with', 'read them first, or give disconnect a handler', unread, total);
 }
 
 function unreadError(
   client: string,
   left: string,
+  remedy: string,
   unread: readonly Message[],
   total: number,
   cause?: unknown,
@@ -135,8 +151,7 @@ function unreadError(
   const names = unread.slice(0, 5).map(({ id, from }) => `${id} from "${from}"`);
   return new IpcError(
     'IPCM_UNREAD_MESSAGES',
-    `client "${client}" ${left} ${total} unread messages: ${names.join(', ')}${total > 5 ? ', …' : ''}; ` +
-      'read them first, or give disconnect a handler',
+    `client "${client}" ${left} ${total} unread messages: ${names.join(', ')}${total > 5 ? ', …' : ''}; ${remedy}`,
     { client, details: { total, messages: unread.slice(0, listed) }, cause },
   );
 }

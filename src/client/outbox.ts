@@ -64,6 +64,9 @@ export class Outbox {
   #eager = 0;
   #state: 'idle' | 'tick' | 'busy' = 'idle';
   #closed: IpcError | undefined;
+  #isSettling = false;
+  /** Resolves when what was handed over last has its outcome. */
+  #underway: Promise<void> | undefined;
   readonly #flushTick = (): void => {
     if (this.#state === 'tick') this.#flush('idle');
   };
@@ -121,6 +124,12 @@ export class Outbox {
     return promise;
   }
 
+  /** Hands over nothing more; resolves when it is known what became of what is on its way. */
+  settle(): Promise<void> {
+    this.#isSettling = true;
+    return this.#underway ?? done;
+  }
+
   /** Rejects everything that waits, and everything that comes. Returns how many messages it dropped. */
   close(error: IpcError): number {
     this.#closed = error;
@@ -144,6 +153,7 @@ export class Outbox {
         if (after === 'idle') this.#port.idle(this);
         return;
       }
+      if (this.#isSettling) return;
       this.#state = 'busy';
       const batch = this.#nextBatch();
       let delivery: Awaitable<Delivery>;
@@ -164,7 +174,7 @@ export class Outbox {
 
   /** Deals with a delivery that is not simply complete, then goes on with the rest. */
   #settle(delivery: Awaitable<Delivery>, offered: number): void {
-    this.#outcome(delivery, offered).then(
+    this.#underway = this.#outcome(delivery, offered).then(
       () => this.#flush('idle'),
       (error: unknown) => {
         this.#rejectAll(error);

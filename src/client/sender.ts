@@ -29,11 +29,10 @@ const kept = 256;
 
 /** A message without these is none for its receiver. Throws `IPCM_INVALID_CONTENT`. */
 function checkHead(call: string, { id, stamp }: Message): void {
-  const refuse = (what: string): never => {
-    throw new IpcError('IPCM_INVALID_CONTENT', `${call}: the message's ${what}; leave it out, and it is filled in`);
-  };
-  if (typeof id !== 'string' || id === '') refuse(`id is a text, not ${quote(id)}`);
-  if (!Number.isFinite(stamp)) refuse(`stamp is a number of seconds, not ${quote(stamp)}`);
+  const isText = typeof id === 'string' && id !== '';
+  if (isText && Number.isFinite(stamp)) return;
+  const what = isText ? `stamp is a number of seconds, not ${quote(stamp)}` : `id is a text, not ${quote(id)}`;
+  throw new IpcError('IPCM_INVALID_CONTENT', `${call}: the message's ${what}; leave it out, and it is filled in`);
 }
 
 /** The outboxes of a client. */
@@ -104,7 +103,12 @@ export class Sender {
     return waitFor(() => left() === 0, watch, options);
   }
 
-  /** Rejects what waits for each peer; resolves to the peers and how many messages each did not get. */
+  /** Hands over nothing more; resolves when it is known of everything on its way whether the store has it. */
+  async settle(): Promise<void> {
+    await Promise.all([...this.#outboxes.values()].map((outbox) => outbox.settle()));
+  }
+
+  /** Rejects what waits for each peer; returns the peers and how many messages each did not get. */
   abandon(errorFor: (peer: string, messages: number) => IpcError): Map<string, number> {
     const left = new Map<string, number>();
     for (const outbox of this.#outboxes.values()) {

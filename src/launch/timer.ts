@@ -1,7 +1,6 @@
 /** Timers of any length: one of Node's that is longer than 2^31 ms, some 25 days, or `Infinity`, runs out after 1 ms. */
 
-/** Milliseconds of the longest timer that Node has. */
-const longest = 2 ** 31 - 1;
+import { longestTimer } from '../client/arrival.ts';
 
 /** A timer of any length; that of `Infinity` never runs out. It holds the process, as Node's does, until told otherwise. */
 export class Timer {
@@ -28,7 +27,7 @@ export class Timer {
   }
 
   #next(): NodeJS.Timeout {
-    const next = Math.min(this.#left, longest);
+    const next = Math.min(this.#left, longestTimer);
     this.#left -= next;
     return setTimeout(() => this.#over(), next);
   }

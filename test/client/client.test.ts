@@ -106,6 +106,20 @@ test('a shutdown ends, however long the clients of its own process would wait fo
   await Promise.all(sends);
 });
 
+test('a shutdown ends, also where a client of its own process is leaving already, and would wait for ever', async () => {
+  const bus = await ipcmSpawn({ protocol: 'UnixSocket', serializer: 'JSON', sanityCheck: false });
+  const a = await bus.connect('a', { drainTimeout: Infinity });
+  const b = await bus.connect('b');
+  // It has begun to read, and does not go on.
+  void b.messages().next();
+  const sends = Array.from({ length: 100 }, () => a.tryMessage('b', 'x'.repeat(100_000)));
+  const left = assert.rejects(a.disconnect(), { code: 'IPCM_UNDELIVERED' });
+  await bus.shutdown({ timeout: 100 });
+  await left;
+  const outcomes = await Promise.all(sends);
+  assert.ok(outcomes.some(({ sent }) => !sent));
+});
+
 test('what a suspend cannot put back is named', async () => {
   await using bus = await ipcmSpawn({ protocol: 'MessageFiles', sanityCheck: false });
   const [a, b] = [await bus.connect('a'), await bus.connect('b')];

@@ -107,3 +107,25 @@ test('the memory of a message that was given up is not used again', async () => 
   }
   assert.equal(textOf(given), 'kept');
 });
+
+test('one that is to settle offers nothing more, and knows what became of what is on its way', async () => {
+  const offers: ((delivery: Delivery) => void)[] = [];
+  const port: OutboxPort = {
+    client: 'me',
+    limit: Infinity,
+    eager: true,
+    deliver: () => new Promise((resolve) => offers.push(resolve)),
+    sent: () => undefined,
+    idle: () => undefined,
+  };
+  const outbox = new Outbox('you', port);
+  const first = outbox.send(packet('first'));
+  const second = assert.rejects(outbox.send(packet('second')), { code: 'IPCM_UNDELIVERED' });
+  const settled = outbox.settle();
+  offers[0]?.({ taken: 1 });
+  await settled;
+  await first;
+  assert.deepEqual([offers.length, outbox.length], [1, 1]);
+  outbox.close(new IpcError('IPCM_UNDELIVERED', 'the time is over'));
+  await second;
+});
