@@ -5,6 +5,8 @@
  *
  * A call may answer at once or with a promise. Protocols whose system calls do not wait answer at once: it keeps the
  * first send of a tick free of a turn through the microtask queue.
+ *
+ * One file, to be read from top to bottom by whoever writes a protocol.
  */
 import type { Stream } from 'node:stream';
 import type { IpcError } from '../errors.ts';

@@ -13,7 +13,7 @@ interface KeeperSettings {
   readonly signal: NodeJS.Signals | undefined;
   readonly sanityCheck: boolean;
   readonly idleTimeout: number;
-  /** Milliseconds that the shutdown waits for clients. Default: as long as any shutdown. */
+  /** See `ShutdownOptions.timeout`. */
   readonly timeout?: number;
   readonly connect: ClientOptions;
 }

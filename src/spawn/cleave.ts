@@ -35,8 +35,8 @@ export interface Cleavable {
   readonly clientOptions: ClientOptions;
 }
 
-/** Has a process of its own remove the store, at the end of this one, which does not wait for it. Never throws. */
-export function leave(parts: Cleavable): void {
+/** For the end of this process: starts a keeper that shuts the store down at once, and does not wait for it. Never throws. */
+export function leaveToKeeper(parts: Cleavable): void {
   try {
     const launched = launch('exit', 'the keeper of the store', daemonWith(parts, {}));
     launched.assign(assignmentOf(parts, { idleTimeout: 0, timeout: 0 }));

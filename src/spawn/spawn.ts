@@ -17,7 +17,7 @@ import { isOfThisHost } from '../liveness/alive.ts';
 import { ownIdentity } from '../liveness/identity.ts';
 import type { PeerEntry, Protocol, Reaped, Store } from '../protocol/protocol.ts';
 import type { Serializer } from '../serializers/serializer.ts';
-import { cleave, leave, type CleaveOptions, type Keeper } from './cleave.ts';
+import { cleave, leaveToKeeper, type CleaveOptions, type Keeper } from './cleave.ts';
 import { formatInfo } from './connection-info.ts';
 import { holdAccess } from './held-access.ts';
 import { guard, release, shutdownOnSignals, type Guarded } from './guard.ts';
@@ -212,7 +212,7 @@ export class Spawn implements Guarded {
   removeSync(): void {
     if (this.#removed) return;
     this.#removed = true;
-    if (!this.#parts.store.removeSync()) leave({ ...this.#parts, info: this.info, guard: true });
+    if (!this.#parts.store.removeSync()) leaveToKeeper({ ...this.#parts, info: this.info, guard: true });
   }
 
   #forget(): void {

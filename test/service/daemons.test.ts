@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -20,15 +20,20 @@ test('a daemon that was not ready in time ends when it is', async (t) => {
     postFork(params: { readonly file: string }) {
       process.getBuiltinModule('node:fs').writeFileSync(params.file, `${process.pid}\n`);
     },
-    onStart: () => new Promise<void>((resolve) => setTimeout(resolve, 3500)),
+    // Until it is let go on.
+    async onStart({ params }: { readonly params: { readonly file: string } }) {
+      const { existsSync: isThere } = process.getBuiltinModule('node:fs');
+      while (!isThere(`${params.file}.go`)) await new Promise((resolve) => setTimeout(resolve, 10));
+    },
     handleRequest: () => null,
   };
-  const options = { ipcmInfo: bus.info, daemonize: true, startTimeout: 3000, params: { file } };
+  const options = { ipcmInfo: bus.info, daemonize: true, startTimeout: 1000, params: { file } };
   const said = (): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
   // One that has not even begun by then never does.
   for (let tries = 0; tries < 5 && !said().endsWith('\n'); tries++)
     await assert.rejects(ipcmService('late', late, options), { code: 'IPCM_TIMEOUT' });
   assert.match(said(), /^\d+\n$/);
+  writeFileSync(`${file}.go`, '');
   await until('its process has ended', () => !alive(Number(said())));
 });
 

@@ -8,29 +8,21 @@ import { ending } from './ending.ts';
 import type { TestServer } from './server.ts';
 
 type On = Pick<TestServer, 'kind'>;
+type More = Partial<StoreOptions>;
 
 /** Makes a store at a route. */
-export async function create(
-  t: TestContext,
-  { kind }: On,
-  route: string,
-  more: Partial<StoreOptions> = {},
-): Promise<Store> {
+export async function create(t: TestContext, { kind }: On, route: string, more: More = {}): Promise<Store> {
   const protocol = await resolveProtocol(kind);
-  const made = await protocol.create({ ...options, ...more, route, owner: ownIdentity(), guard: false });
-  ending(t, () => made.close());
-  return made;
+  return closing(t, await protocol.create({ ...options, ...more, route, owner: ownIdentity(), guard: false }));
 }
 
 /** Opens the store at a route. */
-export async function open(
-  t: TestContext,
-  { kind }: On,
-  route: string,
-  more: Partial<StoreOptions> = {},
-): Promise<Store> {
+export async function open(t: TestContext, { kind }: On, route: string, more: More = {}): Promise<Store> {
   const protocol = await resolveProtocol(kind);
-  const opened = await protocol.open(route, { ...options, ...more });
-  ending(t, () => opened.close());
-  return opened;
+  return closing(t, await protocol.open(route, { ...options, ...more }));
+}
+
+function closing(t: TestContext, store: Store): Store {
+  ending(t, () => store.close());
+  return store;
 }

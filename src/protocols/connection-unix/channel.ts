@@ -6,6 +6,8 @@
  * queue through all of them until they are received.
  *
  * Bytes are read ahead of the reader up to a bound. Beyond it they stay with the kernel, which lets the sender wait.
+ *
+ * One file, since reading, writing and ending of a socket decide about each other.
  */
 import { readSync } from 'node:fs';
 import type { Socket } from 'node:net';

@@ -216,6 +216,7 @@ class Attempt<Handle> {
     if (this.#request.mode === 'connect') {
       // A reaper may have claimed its pid file or its deadline while we looked: then it only seemed suspended.
       if (this.#claimed() || look(this.#path) === undefined) return undefined;
+      // Where the kernel tells who reads, an entry keeps nothing for somebody who is away: it is no suspended client's.
       if (this.#reaper.kind.isUnread !== undefined) {
         throw this.#taken(
           `${this.#path} is there and no pid file beside it says whose it is; remove it, or use another name`,
