@@ -1,5 +1,7 @@
 /** Files that can be a store, files that cannot, and what becomes of them. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -16,6 +18,7 @@ import { test } from 'node:test';
 import { ipcmConnect, ipcmSpawn } from '../../src/bus.ts';
 import { ownIdentity } from '../../src/liveness/identity.ts';
 import { protocol } from '../../src/protocols/sqlite/index.ts';
+import { until } from '../../src/testing/until.ts';
 import { codeOf, connect, create, everything, folder, open, options, outgoing, sql } from './scene.ts';
 
 test('the file is private, and so is all beside it; removing the store removes all of it', async (t) => {
@@ -140,6 +143,28 @@ test('a database that holds other tables is kept, without ours', async (t) => {
     assert.deepEqual(tables, []);
     assert.equal(app.prepare('SELECT n FROM invoices').get()?.['n'], 1);
   }
+});
+
+test('a store that somebody else has locked when its maker exits is removed when the lock is gone', async (t) => {
+  const route = join(folder(t), 'bus.db');
+  const index = new URL('../../src/index.ts', import.meta.url).href;
+  const code = `
+    import { ipcmSpawn } from '${index}';
+    await ipcmSpawn({ protocol: 'SQLite', route: process.argv[1] });
+    process.on('message', () => process.exit());
+    process.send('made');`;
+  const args = ['--input-type=module', '-e', code, route];
+  const maker = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  t.after(() => maker.kill('SIGKILL'));
+  await once(maker, 'message');
+  const other = sql(t, route);
+  other.exec('BEGIN IMMEDIATE');
+  const exited = once(maker, 'exit');
+  maker.send('exit');
+  await exited;
+  assert.ok(existsSync(route));
+  other.exec('ROLLBACK');
+  await until('the store is gone', () => !existsSync(route));
 });
 
 test('a guarded store of a process that ended is removed after it was closed, too', async (t) => {
