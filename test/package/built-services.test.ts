@@ -52,28 +52,30 @@ const costly = [
   'fs/promises',
 ];
 
-test('a service on AtomicPipe starts and answers without what is costly to load', async (context) => {
-  if (!existsSync(built) || loadNative() === undefined) {
-    assert.equal(process.env['IPCM_NO_SKIPS'], undefined, 'dist/ and the native part are built');
-    context.skip('dist/ or the native part is not built; npm run build');
-    return;
-  }
-  const { ipcmService } = (await import(built.href)) as typeof Services;
-  const handle = await ipcmService(
-    'list',
-    () => {
-      const { moduleLoadList } = process as unknown as { readonly moduleLoadList: readonly string[] };
-      return moduleLoadList;
-    },
-    { spawn: { protocol: 'AtomicPipe' }, execArgv: [] },
-  );
-  try {
-    const loaded = await handle.request(null);
-    assert.deepEqual(
-      costly.filter((name) => loaded.includes(`NativeModule ${name}`)),
-      [],
+for (const protocol of ['AtomicPipe', 'UnixSocket', 'MessageFiles', 'SQLite']) {
+  test(`a service on ${protocol} starts and answers without what is costly to load`, async (context) => {
+    if (!existsSync(built) || loadNative() === undefined) {
+      assert.equal(process.env['IPCM_NO_SKIPS'], undefined, 'dist/ and the native part are built');
+      context.skip('dist/ or the native part is not built; npm run build');
+      return;
+    }
+    const { ipcmService } = (await import(built.href)) as typeof Services;
+    const handle = await ipcmService(
+      'list',
+      () => {
+        const { moduleLoadList } = process as unknown as { readonly moduleLoadList: readonly string[] };
+        return moduleLoadList;
+      },
+      { spawn: { protocol }, execArgv: [] },
     );
-  } finally {
-    await handle.stop();
-  }
-});
+    try {
+      const loaded = await handle.request(null);
+      assert.deepEqual(
+        costly.filter((name) => loaded.includes(`NativeModule ${name}`)),
+        [],
+      );
+    } finally {
+      await handle.stop();
+    }
+  });
+}

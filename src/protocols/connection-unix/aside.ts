@@ -2,11 +2,11 @@
  * A socket is made at a path aside, inside `.ipcm`, which is private whatever the mode of the route, and linked to its client's name
  * once it is listened at: that fails where something is there, and nobody finds a socket that refuses him.
  */
-import { randomBytes } from 'node:crypto';
 import { linkSync, renameSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { systemCode } from '../../errors.ts';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
+import { randomHex } from '../../message/random.ts';
 import { look } from '../directory/files.ts';
 import { hiddenFolder, stagingPath } from '../directory/owner.ts';
 
@@ -22,7 +22,7 @@ export function privatePath(path: string, identity: ProcessIdentity): string | u
   if (Buffer.byteLength(staging) <= longestPath) return staging;
   const folder = `${dirname(path)}/${hiddenFolder}/`;
   const room = Math.min(longestPath - Buffer.byteLength(folder), 16);
-  return room < 4 ? undefined : folder + randomBytes(8).toString('hex').slice(0, room);
+  return room < 4 ? undefined : folder + randomHex(8).slice(0, room);
 }
 
 /** Gives a socket its name, unless that is taken. */

@@ -11,7 +11,7 @@ import { list, removeFile, removeTree } from '../directory/files.ts';
 import { temporaryPrefix, temporaryRoot } from '../directory/route.ts';
 import { poll as every } from '../directory/watch.ts';
 import type { Wakeup } from '../sql/contract.ts';
-import { Doorbells } from '../sql/doorbells.ts';
+import { Doorbells, peersBell } from '../sql/doorbells.ts';
 import type { WakeupParts } from '../sql-server/database.ts';
 import { pollOf, type Ask, type Poll } from './poll.ts';
 import { waitingFor } from './statements.ts';
@@ -130,8 +130,8 @@ class PolledWakeup implements Wakeup {
 
   /** Removes the folder when nobody has a bell in it any more. */
   #tidy(): void {
-    if (list(this.#folder).some((bell) => bell !== 'peers')) return;
-    removeFile(`${this.#folder}/peers`);
+    if (list(this.#folder).some((bell) => bell !== peersBell)) return;
+    removeFile(`${this.#folder}/${peersBell}`);
     try {
       rmdirSync(this.#folder);
     } catch {

@@ -9,9 +9,9 @@
  * A hint that is lost, or never given (the reference knows no bells), costs the time until the reader's next look by itself.
  */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { createHash } from 'node:crypto';
 import { IpcError } from '../../errors.ts';
 import { isDirectory, isMissing, look, makeDirectory, removeFile, storeError, type Place } from '../directory/files.ts';
+import { hashedEntry } from '../directory/names.ts';
 import { watchDirectory } from '../directory/watch.ts';
 
 /** Bells of so many peers are kept open. */
@@ -19,6 +19,12 @@ const mostOpen = 64;
 
 const { O_CREAT, O_NOFOLLOW = 0, O_WRONLY } = constants;
 const byte = new Uint8Array(1);
+
+/** File that is the bell of whoever wants to know who is there. */
+export const peersBell = '.peers';
+
+/** Names that a bell can have: hashing any other makes Node load all of its cryptography. */
+const plain = /^(?!h-)[A-Za-z0-9][\w.-]{0,199}$/;
 
 /** Milliseconds in which one bell is rung once by a process. */
 const ringing = 0.5;
@@ -124,12 +130,12 @@ export class Doorbells {
   }
 
   get #peersBell(): string {
-    return `${this.#folder}/peers`;
+    return `${this.#folder}/${peersBell}`;
   }
 
-  /** Names are hashed: they may be anything, and longer than a file name. */
+  /** A client may be called anything, and longer than a file can be. */
   #bell(name: string): string {
-    return `${this.#folder}/${createHash('sha256').update(name).digest('hex').slice(0, 40)}`;
+    return `${this.#folder}/${plain.test(name) ? name : hashedEntry(name)}`;
   }
 
   #make(bell: string): void {

@@ -10,6 +10,7 @@
  * One file, since what is put back, what is taken and what is known of neither have to agree.
  */
 import { IpcError, isIpcError, quote } from '../../errors.ts';
+import { uuidAt } from '../../message/id.ts';
 import type { Awaitable, ConnectionReport, Incoming, Limits, Outgoing, ReceiveLimit } from '../../protocol/protocol.ts';
 import { andThen, orElse } from './awaitable.ts';
 import type { Backend } from './contract.ts';
@@ -17,7 +18,6 @@ import { MessageRefused, type Row, type Statement, type Value, type Work } from 
 import { valuesOf } from './outbox.ts';
 import { bytesOf, idValue, numberOf, textOf } from './rows.ts';
 import { isBroadcast, Room, valueOf, type Slice, type Waiting } from './slice.ts';
-import { randomUUID } from 'node:crypto';
 
 /** What an inbox is made of. */
 export interface InboxParts {
@@ -153,7 +153,9 @@ export class Inbox {
       (error) => {
         if (!(error instanceof MessageRefused)) throw error;
         // One of them waits elsewhere under the same id, or has one that cannot be: rather than be lost they get others.
-        return put(messages.map(({ message, bytes }) => ({ message: message.clone({ id: randomUUID() }), bytes })));
+        return put(
+          messages.map(({ message, bytes }) => ({ message: message.clone({ id: uuidAt(Date.now() * 1000) }), bytes })),
+        );
       },
     );
   }
