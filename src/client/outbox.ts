@@ -17,10 +17,11 @@ const mostMessages = 1024;
 /** The same where the last call took few: to offer a thousand each time to who takes eleven costs more than the eleven. */
 const leastMessages = 32;
 /**
- * Bytes of a tick that are handed over before its end, where the protocol reaches the receiver without a store between: who
- * reads them works while the rest is serialized. Less than that is cheaper in one piece.
+ * Messages, or bytes, of a tick that are handed over before its end, where the protocol reaches the receiver without a store
+ * between: who reads them works while the rest is made. Of two who ask and answer in bursts one would otherwise always wait. After
+ * each time it takes twice as many, so that a long burst is still handed over in few pieces.
  */
-const eagerBytes = 64 * 1024;
+const [eagerMessages, eagerBytes] = [8, 64 * 1024];
 /** Times in a tick: what is done for a message when it has been taken waits for the tick to end, and would heap up. */
 const mostEager = 16;
 
@@ -60,8 +61,9 @@ export class Outbox {
   #queue: Packet[] = [];
   #head = 0;
   #window = mostMessages;
-  /** How often this tick may still hand over before its end. */
+  /** How often this tick may still hand over before its end, and how many messages have to wait for that. */
   #eager = 0;
+  #eagerMessages = eagerMessages;
   #state: 'idle' | 'tick' | 'busy' = 'idle';
   #closed: IpcError | undefined;
   #isSettling = false;
@@ -98,6 +100,7 @@ export class Outbox {
         this.#port.sent(this.peer, 1);
         this.#state = 'tick';
         this.#eager = this.#port.eager ? mostEager : 0;
+        this.#eagerMessages = eagerMessages;
         queueMicrotask(this.#flushTick);
         return done;
       }
@@ -117,11 +120,16 @@ export class Outbox {
       );
     }
     const promise = this.#enqueue(packet);
-    if (this.#state === 'tick' && this.bytes >= eagerBytes && this.#eager > 0) {
+    if (this.#state === 'tick' && this.#eager > 0 && this.#isMuch) {
       this.#eager--;
+      this.#eagerMessages *= 2;
       this.#flush('tick');
     }
     return promise;
+  }
+
+  get #isMuch(): boolean {
+    return this.length >= this.#eagerMessages || this.bytes >= eagerBytes;
   }
 
   /** Hands over nothing more; resolves when it is known what became of what is on its way. */

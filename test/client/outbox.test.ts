@@ -79,6 +79,21 @@ test('much is handed over before the tick ends, in order, and the rest at its en
   assert.deepEqual(offers.at(-1), ['e']);
 });
 
+test('of many small ones some are handed over before the tick ends, more each time', async () => {
+  const { outbox, offers } = outboxThatTakes();
+  await Promise.all(Array.from({ length: 64 }, (_, n) => outbox.send(packet(String(n)))));
+  assert.deepEqual(
+    offers.map(({ length }) => length),
+    [1, 8, 16, 32, 7],
+  );
+  assert.deepEqual(offers.flat(), [...Array(64).keys()].map(String));
+  await Promise.all(Array.from({ length: 9 }, (_, n) => outbox.send(packet(String(n)))));
+  assert.deepEqual(
+    offers.slice(5).map(({ length }) => length),
+    [1, 8],
+  );
+});
+
 test('a tick without end hands over so much, and then waits', async () => {
   const { outbox } = outboxThatTakes();
   const text = 'x'.repeat(40 * 1024);
