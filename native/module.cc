@@ -9,7 +9,7 @@
 namespace {
 
 /// Raised with every change of the surface: src/native/native.ts refuses a binary that was built for another one.
-constexpr int kSurface = 4;
+constexpr int kSurface = 5;
 
 struct Function {
   const char* name;
@@ -31,7 +31,9 @@ constexpr Function kFunctions[] = {
     {"bindDatagram", ipcm::bindDatagram},
     {"connectDatagram", ipcm::connectDatagram},
     {"shutReceiving", ipcm::shutReceiving},
+    {"shutSending", ipcm::shutSending},
     {"listenStream", ipcm::listenStream},
+    {"connectStream", ipcm::connectStream},
     {"accept", ipcm::acceptStream},
     {"peerCredentials", ipcm::peerCredentials},
     {"sendBufferSize", ipcm::sendBufferSize},

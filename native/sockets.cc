@@ -110,6 +110,16 @@ napi_value listenStream(napi_env env, napi_callback_info info) {
   return made.hand(env, path);
 }
 
+napi_value connectStream(napi_env env, napi_callback_info info) {
+  Arguments args(env, info);
+  const Path path = args.path(0);
+  if (args.failed()) return nullptr;
+  Socket made(SOCK_STREAM);
+  // A unix socket is connected at once or not at all: EAGAIN where too many wait to be accepted.
+  made.connectTo(path);
+  return made.hand(env, path);
+}
+
 napi_value acceptStream(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
   const int fd = args.descriptor(0);
@@ -120,13 +130,21 @@ napi_value acceptStream(napi_env env, napi_callback_info info) {
   return resultOrErrno(env, accepted, error);
 }
 
-napi_value shutReceiving(napi_env env, napi_callback_info info) {
+namespace {
+
+napi_value shut(napi_env env, napi_callback_info info, int how) {
   Arguments args(env, info);
   const int fd = args.descriptor(0);
   if (args.failed()) return nullptr;
-  const int failed = shutdown(fd, SHUT_RD);
+  const int failed = shutdown(fd, how);
   return resultOrErrno(env, failed, errno);
 }
+
+}  // namespace
+
+napi_value shutReceiving(napi_env env, napi_callback_info info) { return shut(env, info, SHUT_RD); }
+
+napi_value shutSending(napi_env env, napi_callback_info info) { return shut(env, info, SHUT_WR); }
 
 napi_value peerCredentials(napi_env env, napi_callback_info info) {
   Arguments args(env, info);

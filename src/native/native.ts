@@ -84,10 +84,12 @@ export interface Native {
    */
   receiveBatch(fd: number, arena: Uint8Array, slot: number, lengths: Int32Array): number;
   /**
-   * From now on the kernel refuses what is sent to this datagram socket, with EPIPE, while what is in its queue can still be
+   * From now on the kernel refuses what is sent to this socket, with EPIPE, while what is in its queue can still be
    * received. Returns 0, or -errno.
    */
   shutReceiving(fd: number): number;
+  /** Ends this side's half of a stream socket: its peer reads what was written, then the end. Returns 0, or -errno. */
+  shutSending(fd: number): number;
   /** Bytes that may be in flight from this socket, overhead included, or -errno. */
   sendBufferSize(fd: number): number;
   /** Asks for a size, returns the size there is then (never over twice net.core.wmem_max), or -errno. */
@@ -95,6 +97,8 @@ export interface Native {
 
   /** A stream socket that listens at a new file, which has the mode (less the umask) from its first moment. Throws. */
   listenStream(path: string, mode: number, backlog: number): number;
+  /** A stream socket connected to the one that listens at the path. Throws: EAGAIN where too many wait to be accepted. */
+  connectStream(path: string): number;
   /** The next connection to a listening socket, or -errno. */
   accept(fd: number): number;
   /** The process at the other end of a stream socket. Throws. */
@@ -123,7 +127,7 @@ export interface Native {
 export const datagramOverhead = 32;
 
 /** The interface above; as `kSurface` in native/module.cc. */
-const surface = 4;
+const surface = 5;
 
 /**
  * From src/native as well as from dist/native this is dist/native. The C library is not asked for, since Node has no cheap

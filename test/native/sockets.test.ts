@@ -223,6 +223,54 @@ suite('datagram sockets', { skip }, () => {
 });
 
 suite('stream sockets', { skip }, () => {
+  test('both halves end one by one, and bytes go both ways until then', (context) => {
+    const path = join(folderOf(context), 'listener');
+    const listener = native().listenStream(path, 0o600, 8);
+    const client = native().connectStream(path);
+    const server = native().accept(listener);
+    const buffer = Buffer.alloc(10);
+    const read = (fd: number): string | number => {
+      const length = native().read(fd, buffer, 0, buffer.length);
+      return length > 0 ? buffer.toString('utf8', 0, length) : length;
+    };
+    assert.equal(read(server), -EAGAIN);
+    assert.equal(native().write(client, Buffer.from('to'), 0, 2), 2);
+    assert.equal(native().shutSending(client), 0);
+    assert.equal(native().shutSending(client), 0, 'twice is once');
+    assert.equal(native().write(client, Buffer.from('late'), 0, 4), -EPIPE);
+    assert.deepEqual([read(server), read(server)], ['to', 0]);
+    assert.equal(native().write(server, Buffer.from('fro'), 0, 3), 3);
+    assert.deepEqual([read(client), read(client)], ['fro', -EAGAIN]);
+    native().close(server);
+    assert.equal(read(client), 0);
+    closeAll(client, listener);
+    assert.equal(native().shutSending(client), -EBADF);
+  });
+
+  test('what cannot be connected to throws and leaves no descriptor', (context) => {
+    const path = join(folderOf(context), 'listener');
+    const listener = native().listenStream(path, 0o600, 1);
+    const datagram = native().bindDatagram(`${path}d`, 0o600);
+    const regular = `${path}r`;
+    closeSync(openSync(regular, 'w'));
+    const waiting = [native().connectStream(path), native().connectStream(path)];
+    const before = descriptors().size;
+    for (const [code, to] of [
+      ['EAGAIN', path],
+      ['ENOENT', `${path}-none`],
+      ['ECONNREFUSED', regular],
+      ['EPROTOTYPE', `${path}d`],
+      ['ENAMETOOLONG', `/tmp/${'x'.repeat(104)}`],
+    ] as const) {
+      assert.throws(() => native().connectStream(to), { code, syscall: 'connect', path: to }, code);
+    }
+    assert.throws(() => native().connectStream(''), TypeError);
+    assert.equal(descriptors().size, before);
+    closeAll(listener, datagram);
+    assert.throws(() => native().connectStream(path), { code: 'ECONNREFUSED' });
+    closeAll(...waiting);
+  });
+
   test('a connection is accepted, its user known, and handed to a net.Socket', async (context) => {
     const path = join(folderOf(context), 'listener');
     const before = descriptors().size;
