@@ -64,31 +64,53 @@ for (const who of ['receiver', 'sender']) {
   });
 }
 
+/** Starts one that may have a hundred descriptors. */
+function limited(t: TestContext, bus: Spawn, ...args: string[]): ChildProcess {
+  const command = ['-c', 'ulimit -n 100; exec "$0" "$@"', process.execPath, program, bus.info, ...args];
+  const child = spawn('sh', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  t.after(() => child.kill('SIGKILL'));
+  return child;
+}
+
 const starved =
   'what is sent to a receiver without a descriptor left arrives once it has some, and it tells of it once';
-test(starved, { skip: nativeUnavailable() ?? false }, async (t) => {
+for (const left of [0, 1]) {
+  test(left === 0 ? starved : `${starved}; or with one`, { skip: nativeUnavailable() ?? false }, async (t) => {
+    const bus = await busOf(t);
+    const tx = await bus.connect('tx');
+    const child = limited(t, bus, 'rx', 'starve', `${left}`);
+    const heard: { readonly content?: number; readonly code?: string }[] = [];
+    child.on('message', (word) => heard.push(word as object));
+    await said(child, 'full');
+    heard.length = 0;
+    for (const n of [0, 1, 2]) await tx.sendMessage('rx', n);
+    await until('it is told of', () => heard.length > 0);
+    // It is tried again a few times.
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    for (const n of [3, 4]) await tx.sendMessage('rx', n);
+    assert.deepEqual(
+      heard.map(({ code }) => code),
+      ['IPCM_STORE_FAILED'],
+    );
+    child.send('free');
+    await until('all has come', () => heard.length >= 6);
+    assert.deepEqual(
+      heard.slice(1).map(({ content }) => content),
+      [0, 1, 2, 3, 4],
+    );
+  });
+}
+
+const strained = 'a sender that has one descriptor left is told so, and sends once it has more';
+test(strained, { skip: nativeUnavailable() ?? false }, async (t) => {
   const bus = await busOf(t);
-  const tx = await bus.connect('tx');
-  const limited = ['-c', 'ulimit -n 100; exec "$0" "$@"', process.execPath, program, bus.info, 'rx', 'starve'];
-  const child = spawn('sh', limited, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  t.after(() => child.kill('SIGKILL'));
-  const heard: { readonly content?: number; readonly code?: string }[] = [];
-  child.on('message', (word) => heard.push(word as object));
-  await said(child, 'full');
-  heard.length = 0;
-  for (const n of [0, 1, 2]) await tx.sendMessage('rx', n);
-  await until('it is told of', () => heard.length > 0);
-  // It is tried again a few times.
-  await new Promise((resolve) => setTimeout(resolve, 350));
-  for (const n of [3, 4]) await tx.sendMessage('rx', n);
-  assert.deepEqual(
-    heard.map(({ code }) => code),
-    ['IPCM_STORE_FAILED'],
-  );
-  child.send('free');
-  await until('all has come', () => heard.length >= 6);
-  assert.deepEqual(
-    heard.slice(1).map(({ content }) => content),
-    [0, 1, 2, 3, 4],
-  );
+  const rx = await bus.connect('rx');
+  const child = limited(t, bus, 'tx', 'strain', 'rx');
+  const heard: unknown[] = [];
+  child.on('message', (word) => heard.push(word));
+  assert.equal((await rx.getMessages({ timeout: 10_000 }))[0]?.content, 'x');
+  await until('both are told of', () => heard.length === 3);
+  const [, first, second] = heard as [unknown, { readonly message: string }, unknown];
+  assert.match(first.message, /cannot connect to "rx" in .*: EMFILE/);
+  assert.deepEqual(second, { message: 'sent' });
 });

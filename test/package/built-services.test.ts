@@ -52,7 +52,7 @@ const costly = [
   'fs/promises',
 ];
 
-for (const protocol of ['AtomicPipe', 'UnixSocket', 'MessageFiles', 'SQLite']) {
+for (const protocol of ['AtomicPipe', 'UnixSocket', 'MessageFiles', 'SQLite', 'ConnectionUnix']) {
   test(`a service on ${protocol} starts and answers without what is costly to load`, async (context) => {
     if (!existsSync(built) || loadNative() === undefined) {
       assert.equal(process.env['IPCM_NO_SKIPS'], undefined, 'dist/ and the native part are built');

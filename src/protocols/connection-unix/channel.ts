@@ -7,25 +7,19 @@
  *
  * Bytes are read ahead of the reader up to a bound. Beyond it they stay with the kernel, which lets the sender wait.
  *
- * One file, since reading, writing and ending of a socket decide about each other.
+ * One file, since reading, writing and ending of a connection decide about each other.
  */
-import { readSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import type { IpcError } from '../../errors.ts';
 import type { Incoming, Outgoing, ReceiveLimit } from '../../protocol/protocol.ts';
-import { loadNative } from '../../native/native.ts';
-import { descriptorOf } from './descriptor.ts';
 import { FrameReader, type FrameSink } from './frames.ts';
 import { longestHello } from './hello.ts';
-import { Intake } from './intake.ts';
 import type { Packer } from './pack.ts';
+import type { StreamSocket } from './stream-socket.ts';
 
 /** Bytes of whole frames that wait in a channel before it stops reading. */
 const readAhead = 128 * 1024;
 /** Bytes that a frame which waits takes beside its own. */
 const overhead = 128;
-/** Bytes that are still read from a socket that is broken for writing: more than a socket's buffer holds. */
-const mostSalvaged = 16 * 1024 * 1024;
 
 /** A message and where it came from, so that one that is none can be laid at its sender's door. */
 export interface Received {
@@ -79,12 +73,8 @@ export class Channel implements FrameSink {
   /** Set once the channel was found to carry what is no message: it is being closed for that. */
   condemned: IpcError | undefined;
   readonly #owner: ChannelOwner;
-  readonly #socket: Socket;
+  readonly #socket: StreamSocket;
   readonly #frames: FrameReader;
-  /** Good until the socket is destroyed. */
-  readonly #fd: number | undefined;
-  readonly #native = loadNative();
-  readonly #intake: Intake;
   #greeted: boolean;
   #ended = false;
   #paused = false;
@@ -92,35 +82,23 @@ export class Channel implements FrameSink {
   #taken = 0;
   #queuedBytes = 0;
   #whole = 0;
-  #flushed: ((error?: Error | null) => void) | undefined;
+  #sending = 0;
 
-  constructor(socket: Socket, initiated: boolean, owner: ChannelOwner) {
+  constructor(socket: StreamSocket, initiated: boolean, owner: ChannelOwner) {
     this.initiated = initiated;
     this.#owner = owner;
     this.#socket = socket;
     this.#greeted = initiated;
     this.#frames = new FrameReader(initiated ? owner.maxMessageBytes : longestHello, this);
-    this.#fd = descriptorOf(socket);
-    socket.unref();
-    this.#intake = new Intake(socket, this.#fd, this.#data, () => owner.resumed());
-    socket.on('end', () => {
-      this.#end();
-      socket.end();
+    socket.start({
+      data: this.#data,
+      ended: () => this.#end(),
+      closed: () => {
+        this.#end();
+        owner.closed(this);
+      },
+      resumed: () => owner.resumed(),
     });
-    // What became of a write is known by its callback, of a read by the end of the channel.
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      this.#end();
-      this.#flushed?.(new Error('closed'));
-      owner.closed(this);
-    });
-    // A write that fails makes Node close the socket at once, with what the peer had sent before it left still unread.
-    const destroy = socket.destroy.bind(socket);
-    socket.destroy = (error?: Error): Socket => {
-      this.#intake.stop();
-      if (!this.#ended) this.#salvage();
-      return destroy(error);
-    };
   }
 
   /** True while something sent over it can be expected to be read. */
@@ -155,7 +133,7 @@ export class Channel implements FrameSink {
 
   /** True while the kernel has not taken everything. */
   get sending(): boolean {
-    return this.#flushed !== undefined;
+    return this.#sending > 0;
   }
 
   /**
@@ -165,44 +143,14 @@ export class Channel implements FrameSink {
    */
   send(batch: readonly Outgoing[], first?: Uint8Array): boolean | Promise<boolean> {
     if (!this.usable) return false;
-    const socket = this.#socket;
-    const parts = this.#owner.packer.pack(batch, first);
-    const rest = this.#writeAtOnce(parts);
+    const sent = this.#socket.write(this.#owner.packer.pack(batch, first));
     this.lastActivity = Date.now();
-    const [only] = rest;
-    if (only === undefined) return true;
-    if (rest.length === 1) socket.write(only);
-    else {
-      socket.cork();
-      for (const part of rest) socket.write(part);
-      socket.uncork();
-    }
-    // libuv tries at once: what is not queued now is with the kernel, and an error now means that nothing is.
-    // After what was written at once it is not known what has been read.
-    if (socket.errored !== null || socket.destroyed) return rest === parts ? false : Promise.resolve(false);
-    if (socket.writableLength === 0) return true;
-    return this.#flush(this.#owner.packer.lend());
-  }
-
-  /**
-   * Writes past the stream what the kernel takes at once, in a third of the time; returns the rest: `parts` itself where it took
-   * nothing. An error is left to be met by the stream, which knows what to do.
-   */
-  #writeAtOnce(parts: readonly Buffer[]): readonly Buffer[] {
-    const fd = this.#fd;
-    const native = this.#native;
-    if (native === undefined || fd === undefined || this.#socket.writableLength > 0) return parts;
-    for (const [index, part] of parts.entries()) {
-      const written = Math.max(0, native.write(fd, part, 0, part.length));
-      if (index === 0 && written === 0) return parts;
-      if (written < part.length) return [part.subarray(written), ...parts.slice(index + 1)];
-    }
-    return [];
+    return typeof sent === 'boolean' ? sent : this.#sent(sent, this.#owner.packer.lend());
   }
 
   /** Reads past the event loop; true when something was there. */
   readNow(): boolean {
-    return !this.#ended && !this.#paused && this.#intake.readNow();
+    return !this.#ended && !this.#paused && this.#socket.readNow();
   }
 
   /** Moves frames into `into`, as many as the limit allows with `bytes` of it used up; returns the bytes used then. */
@@ -229,7 +177,7 @@ export class Channel implements FrameSink {
       this.#paused = false;
       // The time in which we did not read is not the sender's.
       if (this.partialSince !== undefined) this.partialSince = performance.now();
-      this.#intake.resume();
+      this.#socket.resume();
     }
     return used;
   }
@@ -259,7 +207,7 @@ export class Channel implements FrameSink {
 
   /** Closes at once, after a last look at what the peer has sent. */
   cut(): void {
-    this.#socket.destroy();
+    this.#socket.cut();
   }
 
   frame(bytes: Uint8Array): void {
@@ -281,11 +229,11 @@ export class Channel implements FrameSink {
     this.#read(chunk, lent);
     if (this.#queuedBytes >= readAhead && !this.#paused) {
       this.#paused = true;
-      this.#intake.pause();
+      this.#socket.pause();
     }
   };
 
-  #read(chunk: Buffer, lent = false): void {
+  #read(chunk: Buffer, lent: boolean): void {
     const { waiting } = this;
     const whole = this.#whole;
     this.received += chunk.length;
@@ -300,20 +248,12 @@ export class Channel implements FrameSink {
     if (this.waiting > waiting) this.#owner.arrived(this);
   }
 
-  #flush(lent: Buffer): Promise<boolean> {
-    const socket = this.#socket;
-    socket.ref();
-    return new Promise((resolve) => {
-      this.#flushed = (error) => {
-        if (this.#flushed === undefined) return;
-        this.#flushed = undefined;
-        socket.unref();
-        const isDone = error === undefined || error === null;
-        if (isDone) this.#owner.packer.giveBack(lent);
-        resolve(isDone);
-      };
-      socket.write(Buffer.alloc(0), this.#flushed);
-    });
+  async #sent(taken: Promise<boolean>, lent: Buffer): Promise<boolean> {
+    this.#sending++;
+    const isDone = await taken;
+    this.#sending--;
+    if (isDone) this.#owner.packer.giveBack(lent);
+    return isDone;
   }
 
   #end(): void {
@@ -323,26 +263,5 @@ export class Channel implements FrameSink {
     this.partialSince = undefined;
     this.#frames.stop();
     this.#owner.ended(this, torn);
-  }
-
-  /** Reads what is left, from the stream and then from the descriptor itself, before it is closed. */
-  #salvage(): void {
-    const socket = this.#socket;
-    for (let chunk: unknown = socket.read(); chunk instanceof Buffer; chunk = socket.read()) this.#read(chunk);
-    const fd = this.#fd;
-    // What is refused is sent anew or told of; what is taken between the last read and the close would be lost.
-    if (fd !== undefined) this.#native?.shutReceiving(fd);
-    try {
-      for (let total = 0; fd !== undefined && total < mostSalvaged;) {
-        const chunk = Buffer.allocUnsafe(64 * 1024);
-        const length = readSync(fd, chunk);
-        if (length === 0) break;
-        total += length;
-        this.#read(chunk.subarray(0, length));
-      }
-    } catch {
-      // EAGAIN: there was no more; ECONNRESET: the peer left without reading all, and this is the end of it too.
-    }
-    this.#end();
   }
 }

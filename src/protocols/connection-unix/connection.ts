@@ -1,6 +1,5 @@
 /** One client on a store of stream sockets. */
 import { existsSync } from 'node:fs';
-import { Socket } from 'node:net';
 import { IpcError, quote } from '../../errors.ts';
 import type {
   ConnectRequest,
@@ -25,6 +24,7 @@ import type { Listener } from './listener.ts';
 import { Loopback } from './loopback.ts';
 import type { Settings } from './settings.ts';
 import { headSize } from './pack.ts';
+import type { StreamSocket } from './stream-socket.ts';
 import { Switchboard } from './switchboard.ts';
 import { turns } from './turns.ts';
 
@@ -156,7 +156,7 @@ export class UnixConnection implements Connection {
     this.#member.leaveSync(stats);
   }
 
-  #accept(socket: Parameters<Switchboard['accept']>[0]): void {
+  #accept(socket: StreamSocket): void {
     this.#board.accept(socket);
     if (this.#sealedUntil !== undefined) this.#board.closeAll();
   }
@@ -197,15 +197,21 @@ export class UnixConnection implements Connection {
 
   async #connectAndSend(peer: string, batch: readonly Outgoing[]): Promise<Delivery> {
     for (let tries = 0; tries < mostTries; tries++) {
-      const dialed = await this.#dialer.connect(peer).catch((error: unknown) => ({ error }));
+      let socket: StreamSocket | undefined;
+      let failure: unknown;
+      try {
+        socket = await this.#dialer.connect(peer);
+      } catch (error) {
+        failure = error;
+      }
       // It may have connected to us meanwhile, also if it does not listen.
       const delivery = this.#send(peer, batch);
       if (delivery !== undefined) {
-        if (dialed instanceof Socket) dialed.destroy();
+        socket?.destroy();
         return delivery;
       }
-      if (!(dialed instanceof Socket)) throw dialed.error;
-      const sent = this.#board.dialed(dialed, peer).send(batch, this.#hello);
+      if (socket === undefined) throw failure;
+      const sent = this.#board.dialed(socket, peer).send(batch, this.#hello);
       if (sent === true) return { taken: batch.length };
       if (sent !== false) return this.#outcome(peer, batch, sent);
     }

@@ -2,18 +2,19 @@
  * Whether whoever connects may. The directory of a store lets nobody but its owner in, so this is a second lock, and it is
  * there only with the native part: Node cannot ask who is at the other end of a socket.
  */
-import type { Socket } from 'node:net';
 import { loadNative, type Credentials } from '../../native/native.ts';
-import { descriptorOf } from './descriptor.ts';
+import type { StreamSocket } from './stream-socket.ts';
 
 /**
  * Who has connected, where that is another user than this process's and none of `allowed`; `unknown` where it cannot be found
  * out although there is the means to.
  */
-export function strangerAt(socket: Socket, allowed: readonly number[] | true): Credentials | 'unknown' | undefined {
+export function strangerAt(
+  { fd }: Pick<StreamSocket, 'fd'>,
+  allowed: readonly number[] | true,
+): Credentials | 'unknown' | undefined {
   if (allowed === true) return undefined;
   const native = loadNative();
-  const fd = descriptorOf(socket);
   if (native === undefined) return undefined;
   if (fd === undefined) return 'unknown';
   try {

@@ -1,14 +1,18 @@
 /** Connecting to a peer, and finding out why that does not work. */
-import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError, quote, systemCode } from '../../errors.ts';
 import { isAlive } from '../../liveness/alive.ts';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
+import { loadNative } from '../../native/native.ts';
 import { isDirectory, look, storeError } from '../directory/files.ts';
 import type { Member } from '../directory/member.ts';
 import { entryFor } from '../directory/names.ts';
 import { readPid } from '../directory/pid-file.ts';
 import { holderOf, mayBeUnread, reapOne, reapUnread } from '../directory/reap.ts';
+import type { Awaitable } from '../../protocol/protocol.ts';
+import { NativeSocket } from './native-socket.ts';
+import { NodeSocket } from './node-socket.ts';
+import type { StreamSocket } from './stream-socket.ts';
 
 /** How long a socket may refuse connections although its owner lives, in milliseconds: it may be starting or leaving. */
 const patience = 250;
@@ -22,18 +26,11 @@ const mostKnown = 4096;
 /** Failures to connect that pass where there is a socket by now: it was not listened at yet, is not any more, or was not there. */
 const passing: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT']);
 
-function connectOnce(path: string): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    // Connecting would follow it.
-    if (look(path)?.isSymbolicLink() === true) throw new Error(`${path} is a symbolic link`);
-    // Paused: who takes it over says how it is read.
-    const socket = connect({ path, allowHalfOpen: true }).pause();
-    socket.once('error', reject);
-    socket.once('connect', () => {
-      socket.off('error', reject);
-      resolve(socket);
-    });
-  });
+function connectOnce(path: string): Awaitable<StreamSocket> {
+  // Connecting would follow it.
+  if (look(path)?.isSymbolicLink() === true) throw new Error(`${path} is a symbolic link`);
+  const native = loadNative();
+  return native === undefined ? NodeSocket.connect(path) : NativeSocket.connect(native, path);
 }
 
 /** True where nobody listens at a socket. */
@@ -72,7 +69,7 @@ export class Dialer {
   }
 
   /** A connected socket. Waits while the peer's backlog is full. Throws `IPCM_PEER_UNKNOWN`, `IPCM_PEER_GONE` and others. */
-  async connect(peer: string): Promise<Socket> {
+  async connect(peer: string): Promise<StreamSocket> {
     const path = this.path(peer);
     try {
       return await this.#connect(peer, path);
@@ -81,7 +78,7 @@ export class Dialer {
     }
   }
 
-  async #connect(peer: string, path: string): Promise<Socket> {
+  async #connect(peer: string, path: string): Promise<StreamSocket> {
     const begin = performance.now();
     // The sockets of a killed process live on for a moment, until the last of its threads has ended.
     const died = this.#died(peer, path);

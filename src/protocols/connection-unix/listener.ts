@@ -1,15 +1,15 @@
 /** What a client listens with. */
 import { lstatSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import type { Awaitable } from '../../protocol/protocol.ts';
+import type { StreamSocket } from './stream-socket.ts';
 
 /** The kernel cuts it to net.core.somaxconn. */
 export const backlog = 511;
 
 /** Where connections go. */
 export interface ListenerOwner {
-  /** Somebody has connected; the socket is paused. */
-  accept(socket: Socket): void;
+  /** Somebody has connected; nothing is read yet. */
+  accept(socket: StreamSocket): void;
   /** Nobody can be let in for now. */
   failed(error: Error): void;
 }

@@ -4,7 +4,6 @@
  * what was sent over it.
  */
 import { chmodSync } from 'node:fs';
-import { Socket, type SocketConstructorOpts } from 'node:net';
 import { constants } from 'node:os';
 import { systemCode } from '../../errors.ts';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
@@ -12,6 +11,7 @@ import { readable, systemError, type Native, type Poller } from '../../native/na
 import { removeFile } from '../directory/files.ts';
 import { privatePath, publish } from './aside.ts';
 import { backlog, type Listener, type ListenerOwner } from './listener.ts';
+import { NativeSocket } from './native-socket.ts';
 
 /** Connections that are taken in before others of the event loop have their turn: more than a backlog holds. */
 const mostAtOnce = 1024;
@@ -21,18 +21,14 @@ const retryInterval = 100;
 const again = -constants.errno.EAGAIN;
 const aborted = -constants.errno.ECONNABORTED;
 
-/** Paused, as a server of Node's makes them with `pauseOnConnect`: who takes it over says how it is read. */
-const socketOptions: SocketConstructorOpts & { pauseOnCreate: true } = {
-  allowHalfOpen: true,
-  pauseOnCreate: true,
-};
-
 /** A socket that listens at a client's entry. */
 export class NativeListener implements Listener {
   readonly #native: Native;
   readonly #fd: number;
   readonly #poller: Poller;
   #owner: ListenerOwner | undefined;
+  /** A connection that is accepted, and cannot be watched for want of another descriptor. */
+  #accepted: number | undefined;
   #retry: NodeJS.Timeout | undefined;
   #starved = false;
   #closed = false;
@@ -74,40 +70,44 @@ export class NativeListener implements Listener {
     clearTimeout(this.#retry);
     this.#poller.close();
     this.#native.close(this.#fd);
+    if (this.#accepted !== undefined) this.#native.close(this.#accepted);
   }
 
   readonly #accept = (): void => {
     // Whoever takes one may close us over it.
     for (let taken = 0; taken < mostAtOnce && !this.#closed; taken++) {
-      const fd = this.#native.accept(this.#fd);
+      const fd = this.#accepted ?? this.#native.accept(this.#fd);
       if (fd === aborted) continue;
       if (fd === again) this.#starved = false;
-      else if (fd < 0) this.#wait(fd);
-      else this.#take(fd);
-      if (fd < 0) return;
+      else if (fd < 0) this.#wait(systemError(fd, 'accept'));
+      if (fd < 0 || !this.#take(fd)) return;
     }
   };
 
-  #take(fd: number): void {
-    let socket: Socket;
+  #take(fd: number): boolean {
+    this.#accepted = fd;
+    let socket: NativeSocket;
     try {
-      socket = new Socket({ ...socketOptions, fd });
+      socket = new NativeSocket(this.#native, fd);
     } catch (error) {
-      this.#native.close(fd);
-      throw error;
+      if (!(error instanceof Error)) throw error;
+      this.#wait(error);
+      return false;
     }
-    this.#native.release(fd);
+    this.#accepted = undefined;
     this.#owner?.accept(socket);
+    return true;
   }
 
   /** Leaves the others where they are for a while: the poller would call without end. */
-  #wait(error: number): void {
+  #wait(error: Error): void {
     this.#poller.stop();
+    clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
       this.#poller.start(readable, this.#accept);
       this.#accept();
     }, retryInterval).unref();
-    if (!this.#starved) this.#owner?.failed(systemError(error, 'accept'));
+    if (!this.#starved) this.#owner?.failed(error);
     this.#starved = true;
   }
 }

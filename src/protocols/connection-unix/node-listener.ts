@@ -6,12 +6,13 @@
  */
 import { once } from 'node:events';
 import { chmodSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Server } from 'node:net';
 import { systemCode } from '../../errors.ts';
 import type { ProcessIdentity } from '../../liveness/identity.ts';
 import { removeFile } from '../directory/files.ts';
 import { privatePath, publish } from './aside.ts';
 import { backlog, type Listener, type ListenerOwner } from './listener.ts';
+import { NodeSocket } from './node-socket.ts';
 import { turns } from './turns.ts';
 
 async function listenAt(server: Server, path: string): Promise<void> {
@@ -26,14 +27,15 @@ async function listenAt(server: Server, path: string): Promise<void> {
 /** A server at a client's entry. */
 export class NodeListener implements Listener {
   readonly #server: Server;
-  readonly #waiting: Socket[] = [];
+  readonly #waiting: NodeSocket[] = [];
   #owner: ListenerOwner | undefined;
   #accepted = 0;
 
   private constructor(server: Server) {
     this.#server = server;
     server.unref();
-    server.on('connection', (socket) => {
+    server.on('connection', (connected) => {
+      const socket = new NodeSocket(connected);
       this.#accepted++;
       if (this.#owner === undefined) this.#waiting.push(socket);
       else this.#owner.accept(socket);
@@ -44,6 +46,7 @@ export class NodeListener implements Listener {
 
   /** Listens at `path`. Throws the system's error, `EEXIST` where something is there. */
   static async at(path: string, mode: number, identity: ProcessIdentity): Promise<NodeListener> {
+    const { createServer } = process.getBuiltinModule('node:net');
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
     const aside = privatePath(path, identity);
     // Without room for the private path (a route of more than some 90 bytes) it has to be the entry itself.

@@ -2,7 +2,6 @@
  * All channels of a client: taking them in, telling who they are, and parting with those that misbehave. One file, since every
  * one of its steps changes the same few sets.
  */
-import type { Socket } from 'node:net';
 import { IpcError, quote, type ErrorCode } from '../../errors.ts';
 import type { Credentials } from '../../native/native.ts';
 import type { Member } from '../directory/member.ts';
@@ -13,6 +12,7 @@ import { parseHello } from './hello.ts';
 import { Packer } from './pack.ts';
 import { Peers } from './peers.ts';
 import type { Settings } from './settings.ts';
+import type { StreamSocket } from './stream-socket.ts';
 import { turns } from './turns.ts';
 
 /** Milliseconds in which whoever connects has to say who it is. */
@@ -43,6 +43,8 @@ export class Switchboard implements ChannelOwner {
   readonly #channels = new Set<Channel>();
   /** In the order in which they connected. */
   readonly #unidentified = new Set<Channel>();
+  /** Those who have said who they are, and wait for those who connected before them. */
+  #entering = 0;
   /** Over which something came last. */
   #last: Channel | undefined;
   #sweeper: NodeJS.Timeout | undefined;
@@ -62,7 +64,7 @@ export class Switchboard implements ChannelOwner {
   /** True while something may still come over a connection that is there. */
   get open(): boolean {
     for (const channel of this.#channels) if (!channel.ended) return true;
-    return this.peers.holding;
+    return this.#entering > 0 || this.peers.holding;
   }
 
   /** True in the midst of a message from somebody. */
@@ -89,7 +91,7 @@ export class Switchboard implements ChannelOwner {
   }
 
   /** Somebody has connected to us. */
-  accept(socket: Socket): void {
+  accept(socket: StreamSocket): void {
     this.activity++;
     const stranger = strangerAt(socket, this.#settings.allowUsers);
     if (stranger !== undefined) return this.#refuse(socket, stranger);
@@ -100,7 +102,7 @@ export class Switchboard implements ChannelOwner {
   }
 
   /** We have connected to a peer. */
-  dialed(socket: Socket, name: string): Channel {
+  dialed(socket: StreamSocket, name: string): Channel {
     const channel = this.#add(socket, true);
     this.peers.enter(name, channel);
     return channel;
@@ -119,7 +121,12 @@ export class Switchboard implements ChannelOwner {
     if (first === channel) this.#enter(channel, name);
     else {
       // Somebody connected before it, perhaps the same peer: what that one has sent by now comes first.
-      void turns(2).then(() => this.#enter(channel, name));
+      this.#entering++;
+      void turns(2).then(() => {
+        this.#entering--;
+        this.#enter(channel, name);
+        this.wake();
+      });
     }
   }
 
@@ -200,7 +207,7 @@ export class Switchboard implements ChannelOwner {
     });
   }
 
-  #add(socket: Socket, initiated: boolean): Channel {
+  #add(socket: StreamSocket, initiated: boolean): Channel {
     const channel = new Channel(socket, initiated, this);
     this.#channels.add(channel);
     return channel;
@@ -212,7 +219,7 @@ export class Switchboard implements ChannelOwner {
   }
 
   /** Closes a connection to us, of a stranger or of one too many. */
-  #refuse(socket: Socket, stranger?: Credentials | 'unknown'): void {
+  #refuse(socket: StreamSocket, stranger?: Credentials | 'unknown'): void {
     socket.destroy();
     const { name, place } = this.#member;
     const facts = { client: name, ...place };
