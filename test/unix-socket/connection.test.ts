@@ -1,12 +1,14 @@
 // One connection and its peers: datagrams, their limit, a queue that is full, peers that come and go.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ownIdentity } from '../../src/liveness/identity.ts';
 import { loadNative, nativeUnavailable, type Native } from '../../src/native/native.ts';
+import type { Connection } from '../../src/protocol/protocol.ts';
+import type { DirectoryStore } from '../../src/protocols/directory/store.ts';
 import { protocol } from '../../src/protocols/unix-socket/index.ts';
 import { queueLength } from '../../src/protocols/unix-socket/sizes.ts';
 import { deliverAll, descriptorCount, storeOf } from '../fixtures/atomic-pipe-bus.ts';
@@ -31,6 +33,13 @@ function sender(t: TestContext, path: string): { send(bytes: Uint8Array): number
   const fd = native.connectDatagram(path);
   t.after(() => native.close(fd));
   return { native, fd, send: (bytes) => native.sendBatch(fd, [bytes], 0) };
+}
+
+/** A peer that is sent one message in a datagram, as those of the reference are. */
+async function connectPlainly(t: TestContext, store: DirectoryStore, name: string): Promise<Connection> {
+  const connection = await connect(t, store, name);
+  writeFileSync(`${store.route}/${name}.pid`, `${process.pid}\n`);
+  return connection;
 }
 
 suite('UnixSocket', { skip }, () => {
@@ -97,7 +106,7 @@ suite('UnixSocket', { skip }, () => {
   test('a full queue blocks the sender, who is woken when there is room; others go on', async (t) => {
     const store = storeOf(t, protocol);
     const [slow, quick, tx] = [
-      await connect(t, store, 'slow'),
+      await connectPlainly(t, store, 'slow'),
       await connect(t, store, 'quick'),
       await connect(t, store, 'tx'),
     ];
@@ -122,7 +131,7 @@ suite('UnixSocket', { skip }, () => {
 
   test('the kernel wakes a sender when the reader frees a slot, and no timer', async (t) => {
     const store = storeOf(t, protocol);
-    const [rx, tx] = [await connect(t, store, 'rx'), await connect(t, store, 'tx')];
+    const [rx, tx] = [await connectPlainly(t, store, 'rx'), await connect(t, store, 'tx')];
     const all = Array.from({ length: queueLength + 1 }, (_, n) => n);
     t.mock.method(globalThis, 'setTimeout', () => assert.fail('a timer was set'));
     const { taken, blocked } = await tx.deliver('rx', outgoing('tx', 'rx', ...all));
@@ -180,7 +189,7 @@ suite('UnixSocket', { skip }, () => {
     const store = storeOf(t, protocol);
     const tx = await connect(t, store, 'tx');
     const names = Array.from({ length: 262 }, (_, n) => `peer-${n}`);
-    const peers = await Promise.all(names.map((name) => connect(t, store, name)));
+    const peers = await Promise.all(names.map((name) => connectPlainly(t, store, name)));
     const all = Array.from({ length: queueLength + 1 }, (_, n) => n);
     const sends: Promise<void>[] = [];
     for (const name of names) {

@@ -19,6 +19,8 @@ export interface EntryKind<Handle = unknown> {
   readonly protocol: string;
   /** True when disconnecting renames the entry to `_NAME` and drains it; false when it is just unlinked. */
   readonly sealsByRename: boolean;
+  /** See `PidRecord`. */
+  readonly packs?: boolean;
   /** Longest entry name in bytes on a store at this route. */
   nameLimit(route: string): number;
   /** True when a directory entry is of the type that a client's entry has. */

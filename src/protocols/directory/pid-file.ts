@@ -3,7 +3,8 @@
  *
  * The first line is the pid alone, which is all that the reference writes and reads. The second is our own: the identity
  * that makes it unique, then ` service` where the client answers requests, ` since=` and the time where its inbox was made anew,
- * and ` ack` where it reads with acknowledgement, so that its messages are kept when it dies.
+ * ` ack` where it reads with acknowledgement, so that its messages are kept when it dies, and ` packs` where it reads several
+ * messages in one piece.
  */
 import { formatIdentity, parseIdentity, type ProcessIdentity } from '../../liveness/identity.ts';
 import { isAlive } from '../../liveness/alive.ts';
@@ -18,13 +19,15 @@ export interface PidRecord {
   readonly service?: boolean | undefined;
   /** See `PeerEntry`. */
   readonly since?: number | undefined;
+  /** True when it may be sent several messages in one piece. */
+  readonly packs?: boolean | undefined;
 }
 
 /** The content of a pid file. */
 export function formatPid(record: PidRecord): Buffer {
-  const { identity, acknowledge, service, since } = record;
+  const { identity, acknowledge, service, since, packs } = record;
   const made = since === undefined ? '' : ` since=${since}`;
-  const marks = `${service === true ? ' service' : ''}${made}${acknowledge ? ' ack' : ''}`;
+  const marks = `${service === true ? ' service' : ''}${made}${acknowledge ? ' ack' : ''}${packs === true ? ' packs' : ''}`;
   return Buffer.from(`${identity.pid}\n${formatIdentity(identity)}${marks}\n`);
 }
 
@@ -44,6 +47,7 @@ export function readPid(path: string): PidRecord | undefined {
     acknowledge: marks.includes('ack'),
     service: marks.includes('service'),
     since: Number.isFinite(made) ? made : undefined,
+    packs: marks.includes('packs'),
   };
 }
 

@@ -55,6 +55,11 @@ export class Reachability {
     return pid !== undefined && !isAlive(pid.identity);
   }
 
+  /** True when a peer says that it may be sent several messages in one piece. */
+  packs(name: string): boolean {
+    return readPid(`${this.path(name)}.pid`)?.packs === true;
+  }
+
   /**
    * The error for a peer that nobody reads for, which is reaped if it has died; or a promise that resolves when it is worth
    * trying again. `known` says that it was there before.

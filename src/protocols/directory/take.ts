@@ -153,7 +153,7 @@ class Attempt<Handle> {
   /** Writes the pid file if there is none; false where somebody else was faster, or is busy with the name. */
   #link(since: number | undefined): boolean {
     const { place, self } = this.#reaper;
-    const record = formatPid({ ...this.#request, identity: self, since });
+    const record = formatPid({ ...this.#request, identity: self, since, packs: this.#reaper.kind.packs });
     if (!placeFile(`${this.#path}.pid`, record, stagingPath(place.route, self))) return false;
     if (!this.#claimed()) return true;
     this.#unlink();
@@ -199,7 +199,7 @@ class Attempt<Handle> {
       return undefined;
     }
     const own = stagingPath(place.route, self);
-    writeNew(own, formatPid({ ...this.#request, identity: self }));
+    writeNew(own, formatPid({ ...this.#request, identity: self, packs: this.#reaper.kind.packs }));
     const linked = linkPatiently(own, `${this.#path}.pid`);
     removeFile(own);
     removeFile(held.path);

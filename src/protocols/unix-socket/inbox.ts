@@ -1,4 +1,4 @@
-/** Receiving: a datagram is a message. */
+/** Receiving: a datagram is a message, or a pack of several. */
 import { constants } from 'node:os';
 import { IpcError } from '../../errors.ts';
 import { systemError, type Native } from '../../native/native.ts';
@@ -7,6 +7,7 @@ import type { Source } from '../directory/descriptor-connection.ts';
 import { storeError } from '../directory/files.ts';
 import type { Member } from '../directory/member.ts';
 import { giveSpare, spareSize, takeSpare } from '../directory/spare.ts';
+import { headSize, mostPacked, unpack } from './pack.ts';
 import { largestDatagram, mostAtOnce } from './sizes.ts';
 
 /**
@@ -26,6 +27,8 @@ export class Inbox implements Source {
   readonly #native: Native;
   readonly #member: Member;
   readonly #report: ConnectionReport;
+  /** Bytes of a message, and of a datagram. */
+  readonly #limit: number;
   readonly #slot: number;
   #block: Uint8Array = none;
   #used = 0;
@@ -40,7 +43,8 @@ export class Inbox implements Source {
     this.#native = native;
     this.#member = member;
     this.#report = report;
-    this.#slot = Math.max(1, Math.min(largestDatagram, member.options.limits.maxMessageBytes));
+    this.#limit = Math.max(1, Math.min(largestDatagram, member.options.limits.maxMessageBytes));
+    this.#slot = Math.min(largestDatagram, Math.max(this.#limit + headSize, mostPacked));
   }
 
   begin(): void {
@@ -100,9 +104,14 @@ export class Inbox implements Source {
     for (let n = 0; n < count; n++) {
       const length = lengths[n] ?? 0;
       if (length > this.#slot) this.#tooLarge(length);
-      else this.#messages.push(this.#copy(arena, n * this.#slot, length));
+      else unpack(this.#copy(arena, n * this.#slot, length), this.#add);
     }
   }
+
+  readonly #add = (message: Uint8Array): void => {
+    if (message.length > this.#limit) this.#tooLarge(message.length);
+    else this.#messages.push(message);
+  };
 
   #copy(from: Uint8Array, start: number, length: number): Uint8Array {
     if (this.#used + length > this.#block.length) {
@@ -117,7 +126,7 @@ export class Inbox implements Source {
 
   #tooLarge(length: number): void {
     const { name, place } = this.#member;
-    const text = `client "${name}": a message of ${length} bytes is over the limit of ${this.#slot}: dropped; raise maxMessageBytes, or use ConnectionUnix`;
+    const text = `client "${name}": a message of ${length} bytes is over the limit of ${this.#limit}: dropped; raise maxMessageBytes, or use ConnectionUnix`;
     this.#report.rejected(new IpcError('IPCM_MESSAGE_TOO_LARGE', text, { client: name, ...place }));
   }
 }

@@ -1,4 +1,4 @@
-/** The strategy of UnixSocket: an entry is a datagram socket, a message a datagram. */
+/** The strategy of UnixSocket: an entry is a datagram socket, a message a datagram or part of one. */
 import { IpcError, systemCode } from '../../errors.ts';
 import { loadNative, nativeUnavailable, systemError, type Native } from '../../native/native.ts';
 import type { StoreOptions } from '../../protocol/protocol.ts';
@@ -53,6 +53,7 @@ export function socketKind({ protocolOptions }: StoreOptions): EntryKind<number>
   const kind: EntryKind<number> = {
     protocol: 'UnixSocket',
     sealsByRename: false,
+    packs: true,
     nameLimit: (route) => longestPath - Buffer.byteLength(route) - 2,
     isEntry: (entry) => entry.isSocket(),
     enter(path, arrival) {

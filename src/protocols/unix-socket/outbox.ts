@@ -1,6 +1,7 @@
 /**
  * Sending: one socket per peer, connected, since only of a connected one the kernel tells when its receiver's queue has room
- * again. That queue holds eleven datagrams unless net.unix.max_dgram_qlen says otherwise, from all senders together.
+ * again. That queue holds eleven datagrams unless net.unix.max_dgram_qlen says otherwise, from all senders together; so to
+ * peers of our own kind what waits goes several messages in a datagram.
  */
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { constants } from 'node:os';
@@ -11,6 +12,7 @@ import type { Sink } from '../directory/descriptor-connection.ts';
 import { isMissing, look } from '../directory/files.ts';
 import type { Reachability } from '../directory/reachability.ts';
 import { Room } from '../directory/room.ts';
+import { headSize, Packer } from './pack.ts';
 import { mostAtOnce, wishedBuffer } from './sizes.ts';
 
 /** How long an open socket is believed to be still the peer's, in milliseconds; that somebody reads it the kernel tells. */
@@ -34,6 +36,8 @@ interface Peer {
   readonly fd: number;
   readonly inode: bigint;
   readonly room: Room;
+  /** It reads datagrams of several messages. */
+  readonly packs: boolean;
   checkedAt: number;
   /** See `keepTrying`. */
   patience: number;
@@ -43,7 +47,10 @@ interface Peer {
 
 /** Sends messages to the sockets of peers. */
 export class Outbox implements Sink {
-  readonly headroom = 0;
+  readonly headroom = headSize;
+  readonly #packer = new Packer();
+  /** The queue took less than was last offered. */
+  #isFull = false;
   readonly #native: Native;
   readonly #reachability: Reachability;
   readonly #peers = new Map<string, Peer>();
@@ -72,7 +79,7 @@ export class Outbox implements Sink {
     while (taken < batch.length) {
       const result = this.#send(peer, batch, taken);
       if (result > 0) taken += result;
-      if (result >= 0 && result < mostAtOnce && taken < batch.length) return this.#keepTrying(peer, batch, taken);
+      if (result >= 0 && this.#isFull) return this.#keepTrying(peer, batch, taken);
       if (result >= 0) continue;
       if (result === -EAGAIN) return this.#keepTrying(peer, batch, taken);
       if (result === -ENOBUFS || result === -ENOMEM) return { taken, blocked: sleep(shortage) };
@@ -127,12 +134,10 @@ export class Outbox implements Sink {
 
   /** Sends what one call takes; returns how many messages, or -errno. */
   #send(peer: Peer, batch: readonly Outgoing[], first: number): number {
-    const messages: Uint8Array[] = [];
-    for (let n = first; n < batch.length && messages.length < mostAtOnce; n++) {
-      const bytes = batch[n]?.bytes;
-      if (bytes !== undefined) messages.push(bytes);
-    }
-    return this.#native.sendBatch(peer.fd, messages, 0);
+    const datagrams = peer.packs ? this.#packer.pack(batch, first) : singly(batch, first);
+    const sent = this.#native.sendBatch(peer.fd, datagrams, 0);
+    this.#isFull = sent < datagrams.length;
+    return peer.packs && sent > 0 ? (this.#packer.ends[sent - 1] ?? first) - first : sent;
   }
 
   #failed(result: number, peer: Peer): IpcError {
@@ -173,6 +178,8 @@ export class Outbox implements Sink {
       name,
       path,
       room,
+      // Asked once it is connected to: of who comes after the owner of this socket it may say less, and never more.
+      packs: this.#reachability.packs(name),
       checkedAt: performance.now(),
       patience: mostPatience,
       isTrying: false,
@@ -225,4 +232,13 @@ export class Outbox implements Sink {
     peer.room.close();
     this.#native.close(peer.fd);
   }
+}
+
+function singly(batch: readonly Outgoing[], first: number): Uint8Array[] {
+  const datagrams: Uint8Array[] = [];
+  for (let n = first; n < batch.length && datagrams.length < mostAtOnce; n++) {
+    const bytes = batch[n]?.bytes;
+    if (bytes !== undefined) datagrams.push(bytes);
+  }
+  return datagrams;
 }
