@@ -61,6 +61,8 @@ export const start: Case = {
   },
   near: async ({ contender, effort }) => {
     const once = (): Promise<number> => (contender.name === 'net' ? startFork() : startService(contender.name));
+    // That of the benchmark itself.
+    delete process.env['NODE_COMPILE_CACHE'];
     await once();
     const cold = await repeat(3 * effort.repetitions, async () => ({ start: await once() }));
     const cached = await withCompileCache(async () => {

@@ -3,6 +3,7 @@ import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { closeSync, existsSync } from 'node:fs';
 import type { Stream } from 'node:stream';
 import { IpcError, isIpcError, quote, systemCode } from '../errors.ts';
+import { withCodeCache } from './code-cache.ts';
 import { outputDescriptor, type LaunchPlan, type OutputTarget } from './options.ts';
 
 /** What its descriptors are. */
@@ -31,7 +32,7 @@ export function startProcess({ command, env, cwd }: LaunchPlan, outputs: Outputs
     opened.push(isTold ? 'pipe' : outputDescriptor(stderr));
     const stdio: StdioOptions = ['ignore', ...opened, 'pipe', ...inherit];
     // Loaded when it is needed: most services start no others.
-    return process.getBuiltinModule('node:child_process').spawn(file, args, { env, cwd, stdio });
+    return process.getBuiltinModule('node:child_process').spawn(file, args, { env: withCodeCache(env), cwd, stdio });
   } catch (error) {
     if (isIpcError(error)) throw error;
     throw new IpcError('IPCM_SERVICE_FAILED', `${quote(file)} cannot be started: ${String(error)}`, { cause: error });

@@ -6,6 +6,7 @@
  */
 import { inspect } from 'node:util';
 import type { Assignment, Daemonize } from '../launch/assignment.ts';
+import { forgetCodeCache } from '../launch/code-cache.ts';
 import { errorRecord } from '../launch/errors.ts';
 import { controlDescriptor, readFrame, StarterGone, writeFrame } from '../launch/frames.ts';
 import { explainInline } from '../launch/source.ts';
@@ -39,6 +40,7 @@ function daemonize({ inherit }: Daemonize): void {
 
 async function begin(assignment: Assignment): Promise<void> {
   let isReady = false;
+  forgetCodeCache();
   try {
     const { settings } = assignment;
     // That of a worker is bounded by its service; what a service's definition says is known later.
