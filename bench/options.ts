@@ -5,7 +5,8 @@ import { cases } from './cases/index.ts';
 import { contenders } from './contenders/index.ts';
 
 const full: Effort = {
-  repetitions: 3,
+  rounds: 2,
+  repetitions: 2,
   warmUp: 300,
   duration: 600,
   messages: 200_000,
@@ -17,6 +18,7 @@ const full: Effort = {
 };
 
 const quick: Effort = {
+  rounds: 1,
   repetitions: 1,
   warmUp: 100,
   duration: 200,

@@ -30,11 +30,27 @@ function participants(benchmark: Case, present: readonly Contender[]): Contender
   return fitting.filter((contender) => wanted.includes(contender) || (wanted.length > 0 && contender === reference));
 }
 
+/** Both figures of one who was measured twice; a failure stays one. */
+function together(before: Report | undefined, next: Report): Report {
+  if (before === undefined || 'failure' in next) return next;
+  if ('failure' in before) return before;
+  const figures = { ...before.figures };
+  for (const [metric, values] of Object.entries(next.figures)) {
+    figures[metric] = [...(figures[metric] ?? []), ...values];
+  }
+  return { figures };
+}
+
+/** In rounds: what slows the machine for a while slows all, and the best of each is of the same good time. */
 async function runCase(benchmark: Case, present: readonly Contender[]): Promise<CaseResult> {
   const reports = new Map<string, Report>();
-  for (const contender of participants(benchmark, present)) {
-    progress(`${benchmark.name}: ${contender.name}`);
-    reports.set(contender.name, await launch(benchmark, contender, effort, profile));
+  const taking = participants(benchmark, present);
+  for (let round = 0; round < effort.rounds; round++) {
+    for (const contender of taking) {
+      progress(`${benchmark.name}: ${contender.name}`);
+      const report = await launch(benchmark, contender, effort, profile);
+      reports.set(contender.name, together(reports.get(contender.name), report));
+    }
   }
   progress('');
   return { benchmark, reports };

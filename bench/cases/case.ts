@@ -3,6 +3,8 @@ import type { Contender, Hub, Link } from '../contenders/contender.ts';
 
 /** How much work a run does. */
 export interface Effort {
+  /** Times that each contender is started, in turn with the others, and repetitions each time. */
+  readonly rounds: number;
   readonly repetitions: number;
   /** Milliseconds of warm-up, and of each repetition, where time decides. */
   readonly warmUp: number;
