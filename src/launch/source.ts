@@ -2,7 +2,7 @@
  * Functions as source text. Node cannot fork a closure: what another process is to run without a module of its own is sent
  * as text, and can use nothing but its arguments, the globals, and what it imports itself.
  */
-import { compileFunction, constants } from 'node:vm';
+import type * as Vm from 'node:vm';
 import { IpcError, quote } from '../errors.ts';
 
 /** A function, or an object of functions and plain values, as text that evaluates to the same. */
@@ -22,12 +22,16 @@ export function sourceOf(call: string, value: object, file: string | undefined):
   );
 }
 
+/** Loaded where there is such code: it takes half a millisecond of a start. */
+const vm = (): typeof Vm => process.getBuiltinModule('node:vm');
+
 /** True in a process that runs inline code: in others a missing variable is a mistake like any other. */
 let runsInline = false;
 
 /** What the text stands for. */
 export async function evaluate({ text, file }: InlineSource): Promise<unknown> {
   runsInline = true;
+  const { compileFunction, constants } = vm();
   const options = { filename: file ?? 'inline' };
   const code = `'use strict'; return (${text});`;
   if (!/\bimport\b/.test(text)) return call(compileFunction(code, [], options));
@@ -105,7 +109,7 @@ function functionText(call: string, name: string, value: (...args: never[]) => u
 
 function isExpression(text: string): boolean {
   try {
-    compileFunction(`return ${text};`, []);
+    vm().compileFunction(`return ${text};`, []);
     return true;
   } catch {
     // A syntax error: the other way of writing it is tried.
