@@ -8,30 +8,10 @@
  */
 import { fillRandom } from './random.ts';
 
-/** Two digits for each byte: four for each word would save a tenth of an id, and cost each process 8 ms at its start. */
-const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 /** Four words of 16 random bits for each id. The first time a few do, for processes that send little. */
 const pool = new Uint16Array(4 * 1024);
 let filled = 0;
 let offset = 0;
-let lastMillis = -1;
-let lastTime = '';
-
-function timeOf(millis: number): string {
-  if (millis === lastMillis) return lastTime;
-  const text = millis.toString(16).padStart(12, '0');
-  lastMillis = millis;
-  lastTime = `${text.slice(0, 8)}-${text.slice(8)}-7`;
-  return lastTime;
-}
-
-function digitsOf(bits: number): string {
-  return `${hex[bits >> 8] ?? ''}${hex[bits & 0xff] ?? ''}`;
-}
-
-function random(index: number): string {
-  return digitsOf(pool[index] ?? 0);
-}
 
 /** Where the random words of the next id lie. */
 function nextRandom(): number {
@@ -44,16 +24,6 @@ function nextRandom(): number {
   const at = offset;
   offset += 4;
   return at;
-}
-
-/** A UUID version 7 for a moment in microseconds since the epoch. */
-export function uuidAt(micros: number): string {
-  const at = nextRandom();
-  const millis = Math.floor(micros / 1000);
-  const fraction = Math.floor(((micros - millis * 1000) * 4096) / 1000);
-  const variant = digitsOf(((pool[at] ?? 0) & 0x3fff) | 0x8000);
-  const time = timeOf(millis) + digitsOf(fraction).slice(1);
-  return `${time}-${variant}-${random(at + 1)}${random(at + 2)}${random(at + 3)}`;
 }
 
 const digits = Buffer.from('0123456789abcdef', 'latin1');
@@ -69,12 +39,13 @@ function word(value: number, into: Uint8Array, at: number): void {
   into[at + 3] = digits[value & 15] ?? 0;
 }
 
-/** Writes the 36 bytes of {@link uuidAt} into a buffer: a third of what it costs to make a string and to copy that. */
+/** Writes the 36 bytes of {@link uuidAt} into a buffer. */
 export function writeUuidAt(micros: number, into: Uint8Array, at: number): void {
   const bits = nextRandom();
   const millis = Math.floor(micros / 1000);
   if (millis !== timeBytesOf) {
-    Buffer.from(timeBytes.buffer).write(timeOf(millis), 'latin1');
+    const text = millis.toString(16).padStart(12, '0');
+    Buffer.from(timeBytes.buffer).write(`${text.slice(0, 8)}-${text.slice(8)}-7`, 'latin1');
     timeBytesOf = millis;
   }
   const fraction = Math.floor(((micros - millis * 1000) * 4096) / 1000);
@@ -88,4 +59,12 @@ export function writeUuidAt(micros: number, into: Uint8Array, at: number): void 
   word(pool[bits + 1] ?? 0, into, at + 24);
   word(pool[bits + 2] ?? 0, into, at + 28);
   word(pool[bits + 3] ?? 0, into, at + 32);
+}
+
+const written = Buffer.alloc(36);
+
+/** A UUID version 7 for a moment in microseconds since the epoch. As one piece: put together from parts it takes half as long again. */
+export function uuidAt(micros: number): string {
+  writeUuidAt(micros, written, 0);
+  return written.toString('latin1');
 }
