@@ -8,7 +8,7 @@
 import { IpcError } from '../errors.ts';
 import type { Awaitable, Delivery, Outgoing } from '../protocol/protocol.ts';
 import type { MessageWriter } from '../serializers/serializer.ts';
-import type { Packet } from './packet.ts';
+import { nobody, type Packet } from './packet.ts';
 
 /** Bytes per call of the protocol: enough to fill a pipe, little enough to keep the event loop turning. */
 const batchBytes = 1 << 20;
@@ -49,6 +49,12 @@ const keepFunctions = (resolve: () => void, reject: (error: unknown) => void): v
   rejectLast = reject;
 };
 
+function refuse(packet: Packet, error: Error): Promise<void> {
+  if (packet.resolve === nobody) return Promise.reject(error);
+  packet.reject(error);
+  return done;
+}
+
 /** The messages on their way to one peer. */
 export class Outbox {
   readonly peer: string;
@@ -84,16 +90,19 @@ export class Outbox {
     return this.#queue.length - this.#head;
   }
 
-  /** Takes a message; resolves when the store or the kernel has it. */
+  /**
+   * Takes a message; resolves when the store or the kernel has it. Where the packet has somebody who waits for it already he is
+   * told instead, perhaps within this call, and what is returned says nothing.
+   */
   send(packet: Packet): Promise<void> {
-    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    if (this.#closed !== undefined) return refuse(packet, this.#closed);
     if (this.#state === 'idle') {
       let delivery: Awaitable<Delivery>;
       try {
         delivery = this.#port.deliver(this.peer, [packet]);
       } catch (error) {
         this.#port.idle(this);
-        return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+        return refuse(packet, error instanceof Error ? error : new Error(String(error)));
       }
       if (!(delivery instanceof Promise) && delivery.taken === 1) {
         packet.taken();
@@ -110,7 +119,8 @@ export class Outbox {
       return promise;
     }
     if (this.bytes + packet.size > this.#port.limit && this.length > 0) {
-      return Promise.reject(
+      return refuse(
+        packet,
         new IpcError(
           'IPCM_OUTBOX_FULL',
           `sendMessage from "${this.#port.client}": ${this.bytes} bytes wait already for "${this.peer}", which does not ` +
@@ -147,6 +157,7 @@ export class Outbox {
   #enqueue(packet: Packet): Promise<void> {
     this.bytes += packet.size;
     this.#queue.push(packet);
+    if (packet.resolve !== nobody) return done;
     const promise = new Promise<void>(keepFunctions);
     packet.resolve = resolveLast;
     packet.reject = rejectLast;

@@ -4,7 +4,8 @@ import type { Outgoing, Place } from '../protocol/protocol.ts';
 import type { Serializer } from '../serializers/serializer.ts';
 import type { Slab } from './slab.ts';
 
-const nobody = (): void => undefined;
+/** Who waits for a message unless somebody is set. */
+export const nobody = (): void => undefined;
 
 /** What an outbox holds and a protocol gets. */
 export interface Packet extends Outgoing {

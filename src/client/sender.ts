@@ -77,12 +77,18 @@ export class Sender {
    * no message need be made; undefined where it cannot.
    */
   sendContent(to: string, content: unknown): Promise<void> | undefined {
-    if (sending.hasSubscribers) return undefined;
-    const outbox = this.#outbox(to);
-    const { writer } = outbox;
-    if (writer === undefined) return undefined;
-    checkContent(content);
-    return outbox.send(this.#write('sendMessage', to, content, writer));
+    const packet = this.#packetOf(to, content);
+    return packet && this.#outbox(to).send(packet);
+  }
+
+  /** The same for who is told by functions, perhaps within this call; false where it cannot. */
+  post(to: string, content: unknown, sent: () => void, failed: (error: unknown) => void): boolean {
+    const packet = this.#packetOf(to, content);
+    if (packet === undefined) return false;
+    packet.resolve = sent;
+    packet.reject = failed;
+    void this.#outbox(to).send(packet);
+    return true;
   }
 
   /** Takes the message unless its outbox is full; then undefined, and nothing was queued. */
@@ -127,6 +133,14 @@ export class Sender {
     const bytes = serializer.serialize(protocol.capabilities.unit === 'message' ? message : message.content);
     if (bytes.length > this.#limit) throw this.#tooLarge(call, message.to, bytes.length);
     return new MadePacket(message, bytes);
+  }
+
+  #packetOf(to: string, content: unknown): Packet | undefined {
+    if (sending.hasSubscribers) return undefined;
+    const { writer } = this.#outbox(to);
+    if (writer === undefined) return undefined;
+    checkContent(content);
+    return this.#write('sendMessage', to, content, writer);
   }
 
   /** Writes a message without making one. Throws the same. */

@@ -51,7 +51,7 @@ interface Pending extends WatchedRequest {
   delivered: number | undefined;
   /** Its outcome is kept until somebody asks for it. */
   keep: boolean;
-  settle: (settled: Settled) => void;
+  settle: (settled: Settled, id: string) => void;
   timer: NodeJS.Timeout | undefined;
   unlisten: (() => void) | undefined;
   /** Tells those who trace it. */
@@ -154,7 +154,7 @@ export class Requests {
       const { settle, keep } = pending;
       pending.keep = false;
       pending.settle = (settled) => {
-        if (!keep) settle(settled);
+        if (!keep) settle(settled, id);
         resolve(settled);
       };
     });
@@ -236,7 +236,7 @@ export class Requests {
       delivered: undefined,
       seen: undefined,
       keep: false,
-      settle: (settled) => settle(settled, id),
+      settle,
       timer: undefined,
       unlisten: undefined,
       traced: undefined,
@@ -247,9 +247,12 @@ export class Requests {
         : requestContent(id, asked.request, deadline, this.#trace(pending, asked.request));
     this.#open.set(id, pending);
     if (this.#open.size === 1) this.#port.busy(true);
-    client.sendMessage(peer, content).then(
+    client.post(
+      peer,
+      content,
       () => (pending.delivered = monotonic()),
-      (error: unknown) => this.#settle(id, { error: asError(error) }),
+      // Not before the caller knows of the request.
+      (error) => queueMicrotask(() => this.#settle(id, { error: asError(error) })),
     );
     if (deadline !== undefined && timeout !== undefined && timeout < 2 ** 31) {
       pending.timer = setTimeout(() => this.#settle(id, { error: tooSlow(call, client.id, peer, timeout) }), timeout);
@@ -285,7 +288,7 @@ export class Requests {
     }
     pending.traced?.(settled);
     // Last, when everything is in order: a callback may do whatever it likes.
-    pending.settle(settled);
+    pending.settle(settled, id);
   }
 
   /** Tells those who trace, if any; returns what they want to go with the request. */

@@ -94,6 +94,25 @@ test('of many small ones some are handed over before the tick ends, more each ti
   );
 });
 
+test('somebody who waits for a packet already is told of its outcome, and nobody else', async () => {
+  const told: unknown[] = [];
+  const posted = (text: string): WrittenPacket => {
+    const made = packet(text);
+    made.resolve = () => told.push(text);
+    made.reject = (error) => told.push([text, (error as IpcError).code]);
+    return made;
+  };
+  const { outbox } = outboxThatTakes(1, new IpcError('IPCM_PEER_GONE', 'gone'), 1);
+  const sends = ['at once', 'fails', 'queued'].map((text) => outbox.send(posted(text)));
+  assert.deepEqual(told, ['at once']);
+  await Promise.all(sends);
+  await outbox.send(packet('behind'));
+  assert.deepEqual(told, ['at once', ['fails', 'IPCM_PEER_GONE'], 'queued']);
+  outbox.close(new IpcError('IPCM_UNDELIVERED', 'closed'));
+  await outbox.send(posted('late'));
+  assert.deepEqual(told.at(-1), ['late', 'IPCM_UNDELIVERED']);
+});
+
 test('a tick without end hands over so much, and then waits', async () => {
   const { outbox } = outboxThatTakes();
   const text = 'x'.repeat(40 * 1024);
