@@ -7,7 +7,7 @@ import { contenders } from './contenders/index.ts';
 const full: Effort = {
   rounds: 2,
   repetitions: 2,
-  warmUp: 300,
+  warmUp: 600,
   duration: 600,
   messages: 200_000,
   wakeUps: 200,

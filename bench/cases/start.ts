@@ -1,8 +1,7 @@
 /** From asking for a service to its first answer, against a bare fork to its first message. As built, since nobody runs the sources. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -23,18 +22,6 @@ async function startFork(): Promise<number> {
   return time / 1000;
 }
 
-/** With a place where the started processes keep what V8 has made of their files. */
-async function withCompileCache<T>(work: () => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'compile-cache-'));
-  process.env['NODE_COMPILE_CACHE'] = folder;
-  try {
-    return await work();
-  } finally {
-    delete process.env['NODE_COMPILE_CACHE'];
-    rmSync(folder, { recursive: true });
-  }
-}
-
 const library = async (): Promise<typeof Library> => (await import(pathToFileURL(built).href)) as typeof Library;
 
 async function startService(protocol: string): Promise<number> {
@@ -51,7 +38,6 @@ export const start: Case = {
   title: 'Start: from ipcmService to the first answer; net stands for a bare fork to its first message',
   metrics: [
     { name: 'start', unit: 'ms', better: 'lower', ratio: true },
-    { name: 'with a compile cache', unit: 'ms', better: 'lower', ratio: true },
     { name: 'with a spare', unit: 'ms', better: 'lower', ratio: true },
   ],
   processors: 'any',
@@ -61,15 +47,11 @@ export const start: Case = {
   },
   near: async ({ contender, effort }) => {
     const once = (): Promise<number> => (contender.name === 'net' ? startFork() : startService(contender.name));
-    // That of the benchmark itself.
+    // The benchmark keeps compiled code for its own processes; what it measures has what everybody gets.
     delete process.env['NODE_COMPILE_CACHE'];
     await once();
     const cold = await repeat(3 * effort.repetitions, async () => ({ start: await once() }));
-    const cached = await withCompileCache(async () => {
-      await once();
-      return repeat(3 * effort.repetitions, async () => ({ 'with a compile cache': await once() }));
-    });
-    if (contender.name === 'net') return { ...cold, ...cached, 'with a spare': cold['start'] ?? [] };
+    if (contender.name === 'net') return { ...cold, 'with a spare': cold['start'] ?? [] };
     using spares = (await library()).ipcmSpares(1);
     const warm = await repeat(3 * effort.repetitions, async () => {
       // Booted and loaded: what it is kept for.
@@ -77,7 +59,7 @@ export const start: Case = {
       if (spares.pids.length === 0) throw new Error('there is no spare process');
       return { 'with a spare': await once() };
     });
-    return { ...cold, ...cached, ...warm };
+    return { ...cold, ...warm };
   },
   far: () => ({}),
 };
