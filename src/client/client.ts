@@ -175,7 +175,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /**
    * Not for callers: `sendMessage` for who sends very many, and is told what came of it by functions, perhaps within this call:
-   * the promises would cost a fifth of a request.
+   * the promises would cost a tenth of a request.
    */
   post(to: string, content: unknown, sent: () => void, failed: (error: unknown) => void): void {
     try {

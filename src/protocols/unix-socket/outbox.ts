@@ -178,7 +178,7 @@ export class Outbox implements Sink {
       name,
       path,
       room,
-      // Asked once it is connected to: of who comes after the owner of this socket it may say less, and never more.
+      // Asked once it is connected to: what is said then is of the owner of this socket, or of one who comes when nobody reads it.
       packs: this.#reachability.packs(name),
       checkedAt: performance.now(),
       patience: mostPatience,
