@@ -57,7 +57,12 @@ export class Reachability {
 
   /** True when a peer says that it may be sent several messages in one piece. */
   packs(name: string): boolean {
-    return readPid(`${this.path(name)}.pid`)?.packs === true;
+    try {
+      return readPid(`${this.path(name)}.pid`)?.packs === true;
+    } catch {
+      // Without a descriptor to ask with, say: one message in a piece is right for everybody.
+      return false;
+    }
   }
 
   /**
