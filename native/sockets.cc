@@ -89,14 +89,23 @@ napi_value bindDatagram(napi_env env, napi_callback_info info) {
   return made.hand(env, path);
 }
 
-napi_value connectDatagram(napi_env env, napi_callback_info info) {
+namespace {
+
+napi_value connected(napi_env env, napi_callback_info info, int type) {
   Arguments args(env, info);
   const Path path = args.path(0);
   if (args.failed()) return nullptr;
-  Socket made(SOCK_DGRAM);
+  Socket made(type);
   made.connectTo(path);
   return made.hand(env, path);
 }
+
+}  // namespace
+
+napi_value connectDatagram(napi_env env, napi_callback_info info) { return connected(env, info, SOCK_DGRAM); }
+
+// A unix socket is connected at once or not at all: EAGAIN where too many wait to be accepted.
+napi_value connectStream(napi_env env, napi_callback_info info) { return connected(env, info, SOCK_STREAM); }
 
 napi_value listenStream(napi_env env, napi_callback_info info) {
   Arguments args(env, info);
@@ -107,16 +116,6 @@ napi_value listenStream(napi_env env, napi_callback_info info) {
   Socket made(SOCK_STREAM);
   made.bindTo(path, mode);
   made.listenFor(backlog);
-  return made.hand(env, path);
-}
-
-napi_value connectStream(napi_env env, napi_callback_info info) {
-  Arguments args(env, info);
-  const Path path = args.path(0);
-  if (args.failed()) return nullptr;
-  Socket made(SOCK_STREAM);
-  // A unix socket is connected at once or not at all: EAGAIN where too many wait to be accepted.
-  made.connectTo(path);
   return made.hand(env, path);
 }
 
