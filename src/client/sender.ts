@@ -77,17 +77,19 @@ export class Sender {
    * no message need be made; undefined where it cannot.
    */
   sendContent(to: string, content: unknown): Promise<void> | undefined {
-    const packet = this.#packetOf(to, content);
-    return packet && this.#outbox(to).send(packet);
+    const outbox = this.#outbox(to);
+    const packet = this.#packetFor(outbox, content);
+    return packet && outbox.send(packet);
   }
 
   /** The same for who is told by functions, perhaps within this call; false where it cannot. */
   post(to: string, content: unknown, sent: () => void, failed: (error: unknown) => void): boolean {
-    const packet = this.#packetOf(to, content);
+    const outbox = this.#outbox(to);
+    const packet = this.#packetFor(outbox, content);
     if (packet === undefined) return false;
     packet.resolve = sent;
     packet.reject = failed;
-    void this.#outbox(to).send(packet);
+    void outbox.send(packet);
     return true;
   }
 
@@ -135,12 +137,10 @@ export class Sender {
     return new MadePacket(message, bytes);
   }
 
-  #packetOf(to: string, content: unknown): Packet | undefined {
-    if (sending.hasSubscribers) return undefined;
-    const { writer } = this.#outbox(to);
-    if (writer === undefined) return undefined;
+  #packetFor({ peer, writer }: Outbox, content: unknown): Packet | undefined {
+    if (sending.hasSubscribers || writer === undefined) return undefined;
     checkContent(content);
-    return this.#write('sendMessage', to, content, writer);
+    return this.#write('sendMessage', peer, content, writer);
   }
 
   /** Writes a message without making one. Throws the same. */
