@@ -1,7 +1,17 @@
 // What V8 makes of the built files is kept beside them, in bounds, and unless the environment says otherwise.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -48,6 +58,7 @@ function kept(cache: string): string[] {
 const isMissing = !existsSync(join(root, 'dist/index.js'));
 if (isMissing) assert.equal(process.env['IPCM_NO_SKIPS'], undefined, 'dist/ is built');
 const skip = isMissing && 'dist/ is not built; npm run build';
+const notRoot = process.geteuid?.() !== 0 && 'only root can give a package to another user';
 
 test(
   'the first service leaves compiled code for the next, and its environment does not show it',
@@ -76,6 +87,13 @@ test('a service starts where compiled code cannot be kept', { skip }, async (t) 
   const { cache, start } = copyOf(t);
   writeFileSync(cache, 'in the way');
   assert.equal(await start(), 'none');
+});
+
+test('root leaves nothing in a package of another user', { skip: skip || notRoot }, async (t) => {
+  const { cache, folder, start } = copyOf(t);
+  chownSync(join(folder, 'dist'), 1000, 1000);
+  assert.equal(await start(), 'none');
+  assert.equal(existsSync(cache), false);
 });
 
 test('compiled code does not heap up', { skip }, async (t) => {
