@@ -7,14 +7,12 @@
  */
 import { constants } from 'node:os';
 import { readable, writable, type Native, type Poller } from '../../native/native.ts';
-import type { StreamOwner, StreamSocket } from './stream-socket.ts';
+import { mostSalvaged, type StreamOwner, type StreamSocket } from './stream-socket.ts';
 
 /** Bytes to read at once. */
 const readSize = 64 * 1024;
 /** Reads of one socket before others have their turn. */
 const mostReads = 4;
-/** Bytes that are still read from a socket that is broken for writing: more than a socket's buffer holds. */
-const mostSalvaged = 16 * 1024 * 1024;
 
 const again = -constants.errno.EAGAIN;
 /** Of the kernel's memory there is too little for now. */

@@ -3,10 +3,7 @@
  */
 import { readSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import type { StreamOwner, StreamSocket } from './stream-socket.ts';
-
-/** Bytes that are still read from a socket that is broken for writing: more than a socket's buffer holds. */
-const mostSalvaged = 16 * 1024 * 1024;
+import { mostSalvaged, type StreamOwner, type StreamSocket } from './stream-socket.ts';
 
 /** A connected stream socket. */
 export class NodeSocket implements StreamSocket {

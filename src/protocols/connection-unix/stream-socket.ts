@@ -1,5 +1,8 @@
 /** A connected stream socket as a channel needs it: by its descriptor where the native part is there, else Node's. */
 
+/** Bytes that are still read from a socket that is broken for writing: more than a socket's buffer holds. */
+export const mostSalvaged = 16 * 1024 * 1024;
+
 /** What a stream socket tells its owner. It may be used, and also closed, within each of these. */
 export interface StreamOwner {
   /** What came; what is `lent` is good until this returns. */
