@@ -1,4 +1,7 @@
-/** One connection. */
+/**
+ * One connection. One file, since what is under way on it, what waits for that, and what becomes of both when it is lost are kept in
+ * the same few fields.
+ */
 import { connect as connectSocket, type Socket } from 'node:net';
 import type { Result, Row, Value } from '../sql/query.ts';
 import type { Bound, Link, Target } from '../sql-server/database.ts';
