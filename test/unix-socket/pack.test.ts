@@ -7,9 +7,10 @@ import { ownIdentity } from '../../src/liveness/identity.ts';
 import { Message } from '../../src/message/message.ts';
 import { loadNative, nativeUnavailable } from '../../src/native/native.ts';
 import type { Incoming, Outgoing } from '../../src/protocol/protocol.ts';
+import { headSize } from '../../src/protocols/directory/framing.ts';
 import { formatPid } from '../../src/protocols/directory/pid-file.ts';
 import { protocol } from '../../src/protocols/unix-socket/index.ts';
-import { headSize, mostPacked, Packer, unpack } from '../../src/protocols/unix-socket/pack.ts';
+import { mostPacked, Packer, unpack } from '../../src/protocols/unix-socket/pack.ts';
 import { largestDatagram, mostAtOnce, queueLength } from '../../src/protocols/unix-socket/sizes.ts';
 import { deliverAll, storeOf } from '../fixtures/atomic-pipe-bus.ts';
 import { connect, contents, everything, folder, options, outgoing, Report } from '../fixtures/directory-bus.ts';
@@ -44,7 +45,7 @@ function packed(batch: readonly Outgoing[]): Uint8Array[] {
   const packer = new Packer();
   const datagrams: Uint8Array[] = [];
   for (let at = 0; at < batch.length; at = packer.ends.at(-1) ?? assert.fail('nothing was packed')) {
-    const some = packer.pack(batch, at);
+    const some = packer.pack(batch, at, mostAtOnce);
     assert.ok(some.length > 0 && some.length <= mostAtOnce && some.length === packer.ends.length);
     // What they lie in is used again.
     datagrams.push(...some.map((datagram) => Uint8Array.from(datagram)));
@@ -72,11 +73,11 @@ function received(fd: number): Uint8Array[] {
 }
 
 /** A socket at a client's place that says of itself what it likes. */
-function socketOf(t: TestContext, route: string, packs: boolean): number {
+function socketOf(t: TestContext, route: string, packs: boolean, name = 'raw'): number {
   const native = loadNative() ?? assert.fail('the native part is there');
-  const fd = native.bindDatagram(`${route}/raw`, 0o600);
+  const fd = native.bindDatagram(`${route}/${name}`, 0o600);
   t.after(() => native.close(fd));
-  writeFileSync(`${route}/raw.pid`, formatPid({ identity: ownIdentity(), acknowledge: false, packs }));
+  writeFileSync(`${route}/${name}.pid`, formatPid({ identity: ownIdentity(), acknowledge: false, packs }));
   return fd;
 }
 
@@ -130,6 +131,21 @@ suite('packs of UnixSocket', { skip }, () => {
     const fd = socketOf(t, store.route, false);
     const batch = outgoing('tx', 'raw', ...Array.from({ length: queueLength }, (_, n) => n));
     assert.equal((await tx.deliver('raw', batch)).taken, queueLength);
+    assert.deepEqual(
+      received(fd),
+      batch.map(({ bytes }) => Uint8Array.from(bytes)),
+    );
+  });
+
+  test('one who comes after a client of ours, under its name, is asked anew', async (t) => {
+    const store = storeOf(t, protocol);
+    const [rx, tx] = [await connect(t, store, 'rx'), await connect(t, store, 'tx')];
+    await deliverAll(tx, 'rx', outgoing('tx', 'rx', 1, 2));
+    assert.deepEqual(contents(await rx.receive(everything)), [1, 2]);
+    await rx.disconnect();
+    const fd = socketOf(t, store.route, false, 'rx');
+    const batch = outgoing('tx', 'rx', 3, 4, 5);
+    await deliverAll(tx, 'rx', batch);
     assert.deepEqual(
       received(fd),
       batch.map(({ bytes }) => Uint8Array.from(bytes)),

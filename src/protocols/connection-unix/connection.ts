@@ -23,7 +23,7 @@ import { UnixLinks } from './links.ts';
 import type { Listener } from './listener.ts';
 import { Loopback } from './loopback.ts';
 import type { Settings } from './settings.ts';
-import { headSize } from './pack.ts';
+import { headSize } from '../directory/framing.ts';
 import type { StreamSocket } from './stream-socket.ts';
 import { Switchboard } from './switchboard.ts';
 import { turns } from './turns.ts';

@@ -6,9 +6,7 @@
  * then. A fresh one for each write would cost more than the write, and heap up until the next garbage collection.
  */
 import type { Outgoing } from '../../protocol/protocol.ts';
-
-/** Bytes of a frame's head, which tells its length. */
-export const headSize = 4;
+import { framesInPlace, headSize, writeHead } from '../directory/framing.ts';
 
 /** From this size on a copy costs more than another entry in the list of buffers of a write. */
 const large = 32 * 1024;
@@ -31,8 +29,8 @@ export class Packer {
   pack(batch: readonly Outgoing[], first?: Uint8Array): Buffer[] {
     const inPlace = first === undefined ? framesInPlace(batch) : undefined;
     if (inPlace !== undefined) return [inPlace];
-    let packed = first === undefined ? 0 : 4 + first.length;
-    for (const { bytes } of batch) packed += bytes.length < large ? 4 + bytes.length : 4;
+    let packed = first === undefined ? 0 : headSize + first.length;
+    for (const { bytes } of batch) packed += headSize + (bytes.length < large ? bytes.length : 0);
     if (packed > this.#scratch.length) {
       this.#scratch = Buffer.allocUnsafeSlow(Math.max(smallest, 2 ** Math.ceil(Math.log2(packed))));
     }
@@ -40,7 +38,7 @@ export class Packer {
     const parts: Buffer[] = [];
     let at = 0;
     if (first !== undefined) {
-      at = head(scratch, at, first.length);
+      at = writeHead(scratch, at, first.length);
       scratch.set(first, at);
       at += first.length;
     }
@@ -49,11 +47,11 @@ export class Packer {
       if (place !== undefined && place.size >= large) {
         if (at > begin) parts.push(scratch.subarray(begin, at));
         begin = at;
-        head(place.buffer, place.at - headSize, place.size);
+        writeHead(place.buffer, place.at - headSize, place.size);
         parts.push(place.buffer.subarray(place.at - headSize, place.at + place.size));
         continue;
       }
-      at = head(scratch, at, bytes.length);
+      at = writeHead(scratch, at, bytes.length);
       if (bytes.length < large) {
         scratch.set(bytes, at);
         at += bytes.length;
@@ -78,26 +76,4 @@ export class Packer {
   giveBack(lent: Buffer): void {
     if (lent.length <= largestKept && lent.length > this.#scratch.length) this.#scratch = lent;
   }
-}
-
-function head(buffer: Buffer, at: number, length: number): number {
-  buffer[at] = length >>> 24;
-  buffer[at + 1] = length >>> 16;
-  buffer[at + 2] = length >>> 8;
-  buffer[at + 3] = length;
-  return at + 4;
-}
-
-/** The frames of messages that all lie behind each other. */
-function framesInPlace(batch: readonly Outgoing[]): Buffer | undefined {
-  const start = batch[0]?.place;
-  if (start === undefined) return undefined;
-  const { buffer } = start;
-  let end = start.at - headSize;
-  for (const { place } of batch) {
-    if (place === undefined || place.buffer !== buffer || place.at !== end + headSize) return undefined;
-    head(buffer, end, place.size);
-    end = place.at + place.size;
-  }
-  return buffer.subarray(start.at - headSize, end);
 }

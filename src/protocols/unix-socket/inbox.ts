@@ -5,9 +5,10 @@ import { systemError, type Native } from '../../native/native.ts';
 import type { ConnectionReport } from '../../protocol/protocol.ts';
 import type { Source } from '../directory/descriptor-connection.ts';
 import { storeError } from '../directory/files.ts';
+import { headSize } from '../directory/framing.ts';
 import type { Member } from '../directory/member.ts';
 import { giveSpare, spareSize, takeSpare } from '../directory/spare.ts';
-import { headSize, mostPacked, unpack } from './pack.ts';
+import { mostPacked, unpack } from './pack.ts';
 import { largestDatagram, mostAtOnce } from './sizes.ts';
 
 /**

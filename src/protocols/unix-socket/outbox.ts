@@ -10,9 +10,10 @@ import { systemError, type Native } from '../../native/native.ts';
 import type { Delivery, Outgoing } from '../../protocol/protocol.ts';
 import type { Sink } from '../directory/descriptor-connection.ts';
 import { isMissing, look } from '../directory/files.ts';
+import { headSize } from '../directory/framing.ts';
 import type { Reachability } from '../directory/reachability.ts';
 import { Room } from '../directory/room.ts';
-import { headSize, Packer } from './pack.ts';
+import { Packer } from './pack.ts';
 import { mostAtOnce, wishedBuffer } from './sizes.ts';
 
 /** How long an open socket is believed to be still the peer's, in milliseconds; that somebody reads it the kernel tells. */
@@ -97,8 +98,8 @@ export class Outbox implements Sink {
   }
 
   /**
-   * A full queue holds eleven messages, which a reader that reads has taken in some ten microseconds: less than it costs to
-   * go to sleep and be woken. So for a few turns of the event loop it is tried again; fewer after it was in vain.
+   * A full queue holds eleven datagrams, which a reader that reads takes out in some ten microseconds if they are small: less
+   * than it costs to go to sleep and be woken. So for a few turns of the event loop it is tried again; fewer after it was in vain.
    */
   #keepTrying(peer: Peer, batch: readonly Outgoing[], taken: number): Delivery | Promise<Delivery> {
     if (peer.patience < 1) {
@@ -114,15 +115,18 @@ export class Outbox implements Sink {
       for (let turns = 0; taken < batch.length && turns < peer.patience; turns++) {
         await turn();
         if (this.#peers.get(peer.name) !== peer) return { taken, blocked: turn() };
-        const result = this.#send(peer, batch, taken);
+        // One to see whether there is room: to make all of them anew for a queue that is full costs more than to ask.
+        let result = this.#send(peer, batch, taken, 1);
         if (result > 0) {
-          taken += result;
           turns = -1;
           peer.patience = Math.min(peer.patience * 2, mostPatience);
-        } else if (result !== -EAGAIN) {
-          // The next call meets it again, and deals with it.
-          return { taken, blocked: turn() };
         }
+        while (result > 0) {
+          taken += result;
+          result = taken < batch.length && !this.#isFull ? this.#send(peer, batch, taken) : -EAGAIN;
+        }
+        // The next call meets it again, and deals with it.
+        if (result !== -EAGAIN) return { taken, blocked: turn() };
       }
     } finally {
       peer.isTrying = false;
@@ -132,9 +136,9 @@ export class Outbox implements Sink {
     return { taken, blocked: peer.room.wait() };
   }
 
-  /** Sends what one call takes; returns how many messages, or -errno. */
-  #send(peer: Peer, batch: readonly Outgoing[], first: number): number {
-    const datagrams = peer.packs ? this.#packer.pack(batch, first) : singly(batch, first);
+  /** Sends so many datagrams at most; returns how many messages, or -errno. */
+  #send(peer: Peer, batch: readonly Outgoing[], first: number, most = mostAtOnce): number {
+    const datagrams = peer.packs ? this.#packer.pack(batch, first, most) : singly(batch, first, most);
     const sent = this.#native.sendBatch(peer.fd, datagrams, 0);
     this.#isFull = sent < datagrams.length;
     return peer.packs && sent > 0 ? (this.#packer.ends[sent - 1] ?? first) - first : sent;
@@ -234,9 +238,9 @@ export class Outbox implements Sink {
   }
 }
 
-function singly(batch: readonly Outgoing[], first: number): Uint8Array[] {
+function singly(batch: readonly Outgoing[], first: number, most: number): Uint8Array[] {
   const datagrams: Uint8Array[] = [];
-  for (let n = first; n < batch.length && datagrams.length < mostAtOnce; n++) {
+  for (let n = first; n < batch.length && datagrams.length < most; n++) {
     const bytes = batch[n]?.bytes;
     if (bytes !== undefined) datagrams.push(bytes);
   }

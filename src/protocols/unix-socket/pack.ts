@@ -2,14 +2,12 @@
  * Several messages in one datagram, for peers whose pid file says that they read such: a queue holds eleven datagrams, however
  * large, and one of some kilobytes costs the kernel little more than one of a hundred bytes.
  *
- * A pack is frames, each of four bytes of length, the highest first, and so many bytes, that fill the datagram exactly. Its
+ * A pack is frames (framing.ts) that fill the datagram exactly. Its
  * first byte is 0, since no datagram has 16 MiB. No message of our serializers begins so; one that does goes as a pack of one.
  */
 import type { Outgoing } from '../../protocol/protocol.ts';
+import { framesInPlace, headSize, readHead, writeHead } from '../directory/framing.ts';
 import { largestDatagram, mostAtOnce } from './sizes.ts';
-
-/** Bytes before each message in a pack. */
-export const headSize = 4;
 
 /** Bytes of a pack of several messages: a larger one gains nothing. */
 export const mostPacked = Math.min(32 * 1024, largestDatagram);
@@ -23,12 +21,12 @@ export class Packer {
   readonly ends: number[] = [];
   #copied = 0;
 
-  /** As many datagrams as one call of the kernel takes, of the messages from `first` on. Good until the next call. */
-  pack(batch: readonly Outgoing[], first: number): Uint8Array[] {
+  /** So many datagrams at most, of the messages from `first` on. Good until the next call. */
+  pack(batch: readonly Outgoing[], first: number, most: number): Uint8Array[] {
     const datagrams: Uint8Array[] = [];
     this.ends.length = 0;
     this.#copied = 0;
-    for (let at = first; at < batch.length && datagrams.length < mostAtOnce;) {
+    for (let at = first; at < batch.length && datagrams.length < most;) {
       let end = at;
       let size = 0;
       for (; end < batch.length; end++) {
@@ -48,7 +46,7 @@ export class Packer {
       const alone = bytesOf(batch[first]);
       if (alone[0] !== 0 || size > largestDatagram) return alone;
     }
-    return inPlace(batch, first, end) ?? this.#copy(batch, first, end, size);
+    return framesInPlace(batch, first, end) ?? this.#copy(batch, first, end, size);
   }
 
   #copy(batch: readonly Outgoing[], first: number, end: number, size: number): Uint8Array {
@@ -59,8 +57,7 @@ export class Packer {
     let at = start;
     for (let n = first; n < end; n++) {
       const bytes = bytesOf(batch[n]);
-      head(into, at, bytes.length);
-      into.set(bytes, at + headSize);
+      into.set(bytes, writeHead(into, at, bytes.length));
       at += headSize + bytes.length;
     }
     if (isSmall) this.#copied = at;
@@ -74,9 +71,9 @@ export function unpack(datagram: Uint8Array, take: (message: Uint8Array) => void
     take(datagram);
     return;
   }
-  for (let at = headSize, end; at < datagram.length; at = end + headSize) {
-    end = at + lengthBefore(datagram, at);
-    take(datagram.subarray(at, end));
+  for (let at = 0, end; at < datagram.length; at = end) {
+    end = at + headSize + readHead(datagram, at);
+    take(datagram.subarray(at + headSize, end));
   }
 }
 
@@ -84,39 +81,11 @@ function isPack(datagram: Uint8Array): boolean {
   if (datagram[0] !== 0) return false;
   let at = 0;
   while (at + headSize < datagram.length) {
-    const length = lengthBefore(datagram, at + headSize);
+    const length = readHead(datagram, at);
     if (length === 0) return false;
     at += headSize + length;
   }
   return at === datagram.length;
-}
-
-/** The length in the head of the message that begins at `at`. */
-function lengthBefore(pack: Uint8Array, at: number): number {
-  const byte = (back: number): number => pack[at - back] ?? 0;
-  return byte(4) * 2 ** 24 + ((byte(3) << 16) | (byte(2) << 8) | byte(1));
-}
-
-/** A pack of messages that lie behind each other with room for the heads, made where they are. */
-function inPlace(batch: readonly Outgoing[], first: number, end: number): Uint8Array | undefined {
-  const start = batch[first]?.place;
-  if (start === undefined) return undefined;
-  const { buffer } = start;
-  let at = start.at - headSize;
-  for (let n = first; n < end; n++) {
-    const place = batch[n]?.place;
-    if (place?.buffer !== buffer || place.at !== at + headSize) return undefined;
-    head(buffer, at, place.size);
-    at = place.at + place.size;
-  }
-  return buffer.subarray(start.at - headSize, at);
-}
-
-function head(into: Uint8Array, at: number, length: number): void {
-  into[at] = length >>> 24;
-  into[at + 1] = length >>> 16;
-  into[at + 2] = length >>> 8;
-  into[at + 3] = length;
 }
 
 const none = new Uint8Array(0);
