@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Sandbox, values } from './run.ts';
 
@@ -170,18 +171,20 @@ test('a name in use, a bad name and a bad info', async (t) => {
   const bridge = sandbox.start(['connect', 'a', '--listen', info]);
   bridge.write('{"to":"a","content":"here"}\n');
   await bridge.until('stdout', /here/);
+  const missing = join(sandbox.directory, 'missing');
   for (const [args, code, message] of [
     [['a'], 1, /IPCM_NAME_TAKEN/],
     [['_a'], 2, /IPCM_INVALID_NAME/],
     [['b', 'not json'], 2, /IPCM_INVALID_INFO/],
-    [['b', '["Pigeon","JSON","/nowhere"]'], 2, /IPCM_UNKNOWN_PROTOCOL/],
-    [['b', '["MessageFiles","JSON","/nowhere"]'], 1, /IPCM_STORE_MISSING/],
+    [['b', `["Pigeon","JSON","${missing}"]`], 2, /IPCM_UNKNOWN_PROTOCOL/],
+    [['b', `["MessageFiles","JSON","${missing}"]`], 1, /IPCM_STORE_MISSING/],
     [['b', info, '--info', 'other'], 2, /IPCM_USAGE: the bus is given twice/],
   ] as const) {
     const ended = await sandbox.run(['connect', ...args], { env });
-    assert.equal(ended.code, code, ended.stderr);
+    assert.equal(ended.code, code, `${args.join(' ')}: ${JSON.stringify(ended)}`);
     assert.match(ended.stderr, message);
   }
+  assert.equal(bridge.child.exitCode, null, 'the bridge has gone on');
   const lost = await sandbox.run(['connect', 'b']);
   assert.equal(lost.code, 2);
   assert.match(lost.stderr, /IPCM_USAGE: which bus\?/);
