@@ -47,7 +47,7 @@ export async function runConformance(factory: ConformanceFactory, options: Confo
     before(async () => {
       mkdirSync(stores, { mode: 0o700 });
       // With compiled code at hand a child starts in a third of the time; there are more than a hundred of them.
-      Object.assign(process.env, { TMPDIR: stores, NODE_COMPILE_CACHE: cache });
+      Object.assign(process.env, { TMPDIR: stores, NODE_COMPILE_CACHE: outside.NODE_COMPILE_CACHE ?? cache });
       await factory.setup?.();
       // The first child makes Node open what it then keeps; that is no leak of the first test.
       await (await ChildClient.start()).destroy();

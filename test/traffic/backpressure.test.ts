@@ -23,8 +23,8 @@ const highWaterMark = MiB;
 const allowed = highWaterMark + 64 * MiB;
 const sizes = [1000, 100_000, 10, 20_000, 1000, 150_000];
 
-/** The first is what Node 22 has by default. */
-const smallHeap = ['--max-semi-space-size=16', '--max-old-space-size=48'];
+/** The first is half of what Node 22 has by default. */
+const smallHeap = ['--max-semi-space-size=8', '--max-old-space-size=48'];
 
 const inMiB = (bytes = NaN): string => `${Math.round(bytes / MiB)} MiB`;
 
