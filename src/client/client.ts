@@ -269,7 +269,8 @@ export class Client extends EventEmitter<ClientEvents> {
   async getMessages(options: GetOptions = {}): Promise<Message[]> {
     this.#connected('getMessages');
     const limit = options.limit ?? defaultLimit;
-    if (limit >= 1) return this.#reader.get(Math.floor(limit), options);
+    // Awaited, since an async function that returns a promise takes three turns of the queue to see what came of it.
+    if (limit >= 1) return await this.#reader.get(Math.floor(limit), options);
     throw new IpcError('IPCM_INVALID_OPTION', `getMessages: limit is at least 1, not ${quote(options.limit)}`);
   }
 

@@ -14,7 +14,8 @@ export class DescriptorWatch {
   readonly #fd: number;
   readonly #path: string;
   readonly #native: Native | undefined;
-  readonly #wakers = new Set<() => void>();
+  /** Made anew with each change: who is woken may wait again at once, and is not among those who are woken now. */
+  #wakers: readonly (() => void)[] = [];
   #poller: Poller | undefined;
   #polling = false;
   #told = false;
@@ -31,19 +32,17 @@ export class DescriptorWatch {
   add(wake: () => void): () => void {
     // A waker of its own each time: the same function may wait twice.
     const waker = (): void => wake();
-    this.#wakers.add(waker);
+    this.#wakers = [...this.#wakers, waker];
     this.#start();
     return () => {
-      this.#wakers.delete(waker);
-      if (this.#wakers.size === 0) this.#pause();
+      this.#wakers = this.#wakers.filter((other) => other !== waker);
+      if (this.#wakers.length === 0) this.#pause();
     };
   }
 
   /** Wakes everybody. */
   wake(): void {
-    // Those of now: who is woken may wait again at once.
-    const wakers = [...this.#wakers];
-    for (const waker of wakers) waker();
+    for (const waker of this.#wakers) waker();
   }
 
   /** True while the poller watches and has said nothing since the descriptor was emptied: what comes it will tell. */
@@ -60,11 +59,11 @@ export class DescriptorWatch {
   emptied(): void {
     this.#told = false;
     this.#quiet = true;
-    if (!this.#polling && this.#wakers.size > 0 && this.#poller !== undefined) this.#start();
+    if (!this.#polling && this.#wakers.length > 0 && this.#poller !== undefined) this.#start();
   }
 
   close(): void {
-    this.#wakers.clear();
+    this.#wakers = [];
     this.#pause();
     this.#poller?.close();
     this.#poller = undefined;
