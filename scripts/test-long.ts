@@ -35,10 +35,11 @@ const files = [
   'test/mysql/server.test.ts',
 ];
 
-const options = ['--test', '--test-timeout=3600000', '--test-concurrency=1', '--test-reporter=./scripts/reporter.ts'];
+const options = ['--test-timeout=3600000', '--test-concurrency=1'];
 const chosen = process.argv.slice(2);
-const { status } = spawnSync(process.execPath, [...options, ...(chosen.length > 0 ? chosen : files)], {
-  stdio: 'inherit',
-  env: { ...process.env, ...numbers },
-});
+const { status } = spawnSync(
+  process.execPath,
+  ['scripts/test-unit.ts', ...options, ...(chosen.length > 0 ? chosen : files)],
+  { stdio: 'inherit', env: { ...process.env, ...numbers } },
+);
 process.exit(status ?? 1);

@@ -13,9 +13,11 @@ const rounds = Number(process.env['IPCM_TRAFFIC_ROUNDS'] ?? 4);
 /** Senders killed in a round. */
 const atOnce = 3;
 
+const timeout = Math.max(300_000, rounds * 2000);
+
 describe('senders that are killed', { concurrency: 1 }, () => {
   for (const protocol of ['AtomicPipe', 'UnixSocket', 'ConnectionUnix']) {
-    test(`${protocol}: kill -9 at any moment leaves whole messages only`, { timeout: 300_000 }, async (t) => {
+    test(`${protocol}: kill -9 at any moment leaves whole messages only`, { timeout }, async (t) => {
       await using bus = await ipcmSpawn({ protocol, serializer: 'JSON', sanityCheck: false });
       const reader = await bus.connect('reader');
       const rejected: string[] = [];
