@@ -72,7 +72,8 @@ const common = {
 
 /**
  * Stands for `performance.now`: Node loads node:perf_hooks, which takes more than a millisecond, when `performance` is first named.
- * Each file has its own, since a file that all share would take half a millisecond to load.
+ * Each file has its own, since a file that all share would take half a millisecond to load. The function is taken out of `process`
+ * once, for that global is a getter, and this is called several times for a message.
  */
 const performanceNow =
   'const { hrtime: processHrtime } = process;' +

@@ -13,6 +13,7 @@ const rounds = Number(process.env['IPCM_TRAFFIC_ROUNDS'] ?? 4);
 /** Senders killed in a round. */
 const atOnce = 3;
 
+/** In milliseconds: a round takes half a second on two processors. */
 const timeout = Math.max(300_000, rounds * 2000);
 
 describe('senders that are killed', { concurrency: 1 }, () => {
