@@ -88,6 +88,16 @@ test('an empty directory and a store are adopted, anything else is not', async (
   }
 });
 
+test('a directory that a client was in by mistake is no store for that', async (t) => {
+  const path = folder(t);
+  mkdirSync(join(path, 'src'));
+  writeFileSync(join(path, 'src', 'code'), 'of somebody');
+  const lost = await connect(t, open(path), 'lost');
+  await lost.disconnect();
+  assert.throws(() => create(path), { code: 'IPCM_ROUTE_INVALID', message: /"src"/ });
+  assert.ok(existsSync(join(path, 'src', 'code')));
+});
+
 test('a missing route cannot be opened, a missing parent not be made', (t) => {
   const path = folder(t);
   assert.throws(() => open(join(path, 'none')), { code: 'IPCM_STORE_MISSING' });

@@ -142,8 +142,9 @@ function foreignEntry(route: string, isEntry: (entry: Dirent) => boolean): strin
     } else if (!isEntry(entry)) return name;
     else if (!sidecars.some((suffix) => names.has(name + suffix))) alone ??= name;
   }
-  // Without our mark, folders without a sidecar and dot files prove nothing: that may be anybody's directory.
-  return names.has(hiddenFolder) ? undefined : alone;
+  // Folders without a sidecar and dot files prove nothing: that may be anybody's directory. Nor does our folder alone, which a
+  // client makes wherever its info leads it: only who made a store says so there.
+  return readOwner(route) === undefined ? alone : undefined;
 }
 
 /** Least free space for a store in memory. */
